@@ -1,1 +1,27 @@
-//! x
+//! Peers: codec, handshake, header sync, block download, relay, address manager, misbehaviour; the protocol has no I/O, sockets live in `net/`.
+//!
+//! In:    bytes from peers, the server's answers ([`World`]) and verdicts ([`Host`]), the time.
+//! Out:   messages to peers, connections to make and to end, headers, blocks and transactions to judge.
+//! Never: validity (the server judges), files, a clock or a socket outside `net/`, randomness without a seed.
+//!
+//! ```text
+//! socket → net::connection → codec → message ─┐                          ┌→ Action::Send    → codec → socket
+//!                                             ├→ node (handshake, header_sync, block_download, relay)
+//! World (questions), verdicts, tick ──────────┘                          └→ Action::Submit… → Host → verdict → node
+//! ```
+//!
+//! Start at [`Node::handle`] for the protocol, at [`P2p::start`] to run it.
+
+mod event;
+mod net;
+mod node;
+mod peer_info;
+mod time;
+mod world;
+
+pub use event::{Action, ConnectTarget, DisconnectReason, Event, PeerId};
+pub use net::{P2p, P2pConfig, P2pError, P2pHandle};
+pub use node::{Node, NodeConfig};
+pub use peer_info::{NetTotals, PeerInfo};
+pub use time::Time;
+pub use world::{BlockVerdict, HeadersVerdict, Host, TransactionVerdict, WaitingTransaction, World};

@@ -1,0 +1,140 @@
+//! What the protocol asks of the node around it, and what it hands over to be judged.
+
+use std::sync::Arc;
+
+use mycoin_primitives::{Block, BlockHash, FeeRate, Header, Height, Transaction, Txid, Wtxid};
+
+/// The questions that the protocol asks. Answers may come from disk; none may wait for the network.
+pub trait World {
+    /// Height and hash of the best chain's last block.
+    fn tip(&self) -> (Height, BlockHash);
+    /// A block locator that begins at the best known header, newest first, at most 101 hashes.
+    fn locator(&self) -> Vec<BlockHash>;
+    /// The best chain's headers after the first hash of `locator` that it holds (after genesis when it holds none), up to
+    /// `stop` or `max` of them. An empty locator asks for the header of `stop` alone.
+    fn headers_after(&self, locator: &[BlockHash], stop: BlockHash, max: usize) -> Vec<Header>;
+    /// The height of a known, valid header, on any branch.
+    fn header_height(&self, hash: &BlockHash) -> Option<Height>;
+    /// Whether the block itself is stored, or known to be invalid: either way nobody should be asked for it.
+    fn has_block(&self, hash: &BlockHash) -> bool;
+    /// A stored block that peers may be given.
+    fn block(&self, hash: &BlockHash) -> Option<Arc<Block>>;
+    /// Blocks to download, lowest first: on a branch that has more work than the tip, header known, block missing.
+    fn blocks_wanted(&self, max: usize) -> Vec<BlockHash>;
+    /// Whether the transaction waits in the mempool (or was confirmed lately, where that is cheap to know).
+    fn has_transaction(&self, wtxid: &Wtxid) -> bool;
+    /// The same by txid.
+    fn has_txid(&self, txid: &Txid) -> bool;
+    /// A transaction of the mempool.
+    fn transaction(&self, wtxid: &Wtxid) -> Option<Arc<Transaction>>;
+    /// A transaction of the mempool by txid.
+    fn transaction_by_txid(&self, txid: &Txid) -> Option<Arc<Transaction>>;
+    /// Up to `max` transactions of the mempool, parents before children, which a new peer is told about.
+    fn waiting_transactions(&self, max: usize) -> Vec<WaitingTransaction>;
+    /// The least fee rate that the mempool takes now, which peers are told (BIP133).
+    fn min_fee(&self) -> FeeRate;
+    /// Whether the best chain is far behind: transactions are neither asked for nor announced then.
+    fn is_syncing(&self) -> bool;
+}
+
+/// A transaction of the mempool, as an announcement needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitingTransaction {
+    /// Its id without the witness.
+    pub txid: Txid,
+    /// Its id with the witness.
+    pub wtxid: Wtxid,
+    /// What it pays.
+    pub fee_rate: FeeRate,
+}
+
+/// The server, as [`crate::P2p`] needs it: it answers the protocol's questions and judges what peers send.
+///
+/// The `submit` functions are called one at a time, in order, on a thread of their own, and may take long. The questions
+/// of [`World`] come from another thread meanwhile.
+pub trait Host: World + Send + Sync + 'static {
+    /// Judges headers that a peer sent; each is the child of the one before it.
+    fn submit_headers(&self, headers: &[Header]) -> HeadersVerdict;
+    /// Judges a block and, when it makes a better chain, moves the tip (and then calls [`crate::P2pHandle::notify_tip`]).
+    fn submit_block(&self, block: Arc<Block>) -> BlockVerdict;
+    /// Judges a transaction and, when it is taken, calls [`crate::P2pHandle::notify_transaction`].
+    fn submit_transaction(&self, transaction: Arc<Transaction>) -> TransactionVerdict;
+}
+
+/// What became of headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeadersVerdict {
+    /// All are in the block index now (or were before).
+    Accepted,
+    /// The first one's parent is unknown.
+    Unconnected,
+    /// One breaks a rule for good.
+    Invalid {
+        /// Bitcoin's reject string.
+        reason: String,
+    },
+    /// One is ahead of our clock; later it may be valid.
+    TooEarly,
+    /// We could not judge (disk); nobody is to blame.
+    Failed {
+        /// What went wrong, for the log.
+        reason: String,
+    },
+}
+
+/// What became of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlockVerdict {
+    /// It is stored; it may or may not be the tip.
+    Accepted,
+    /// It was here before.
+    AlreadyKnown,
+    /// It breaks a rule for good: its hash is never to be fetched again.
+    Invalid {
+        /// Bitcoin's reject string.
+        reason: String,
+    },
+    /// Its body is not the one that its header names; another peer may have the right one.
+    Mutated {
+        /// Bitcoin's reject string.
+        reason: String,
+    },
+    /// It may become valid as time passes.
+    RetryLater,
+    /// Its parent is unknown.
+    UnknownParent,
+    /// We could not judge (disk); nobody is to blame.
+    Failed {
+        /// What went wrong, for the log.
+        reason: String,
+    },
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransactionVerdict {
+    /// It waits in the mempool now.
+    Accepted,
+    /// It was here before.
+    AlreadyKnown,
+    /// It spends outputs that we don't know.
+    MissingInputs {
+        /// The transactions that made them.
+        parents: Vec<Txid>,
+    },
+    /// Policy refuses it; the peer may have another policy.
+    Refused {
+        /// Bitcoin's reject string.
+        reason: String,
+    },
+    /// It breaks a consensus rule that no policy, chain or time could change.
+    Invalid {
+        /// Bitcoin's reject string.
+        reason: String,
+    },
+    /// We could not judge (disk); nobody is to blame.
+    Failed {
+        /// What went wrong, for the log.
+        reason: String,
+    },
+}
