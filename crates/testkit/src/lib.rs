@@ -1,1 +1,7 @@
-//! x
+//! Builders, nodes in one process, real processes. Development only.
+//!
+//! In:    what a test wants to happen.
+//! Out:   blocks and transactions that are valid (or broken in one way), programs that run.
+//! Never: part of a program that is shipped.
+
+pub mod process;

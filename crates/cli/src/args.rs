@@ -1,0 +1,307 @@
+//! The command line: every command and option, and what they mean. Scripts rely on these names.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// MyCoin: a whole cryptocurrency that one person can run.
+#[derive(Parser)]
+#[command(name = "mycoin", version, about, long_about = None, propagate_version = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Args, Clone)]
+pub(crate) struct Global {
+    /// The coin: demo, mycoin, regtest, or the path of a spec file.
+    #[arg(long, global = true, value_name = "NETWORK", default_value = "demo")]
+    pub(crate) network: String,
+    /// The folder that holds everything [default: ~/.mycoin].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Print machine-readable output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Start everything on this machine: server, proxy, a miner and, where there is a display, the window.
+    Demo(Demo),
+    /// Run the base server: chain, waiting transactions, miner, peers; private RPC over mutual TLS.
+    Server(Server),
+    /// Run the proxy: the public HTTP face that forwards to a base server.
+    Proxy(Proxy),
+    /// Open the desktop window.
+    #[cfg(feature = "app")]
+    App(App),
+    /// Make wallets, receive, send, and see what happened.
+    #[command(subcommand)]
+    Wallet(Wallet),
+    /// Call a method of the base server with the administrator's certificate.
+    Rpc(Rpc),
+    /// Make and show the certificates of server, proxy and administrator.
+    #[command(subcommand)]
+    Certs(Certs),
+    /// Show and check the spec file of a coin.
+    #[command(subcommand)]
+    Network(Network),
+}
+
+#[derive(Args)]
+pub(crate) struct Demo {
+    /// Do not open the window.
+    #[arg(long)]
+    pub(crate) no_app: bool,
+    /// Take any free ports instead of the coin's own; the other commands find them through the folder.
+    #[arg(long)]
+    pub(crate) free_ports: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Server {
+    /// A peer to stay connected to, as HOST:PORT; may be given several times.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) connect: Vec<String>,
+    /// Where to listen for peers [default: every address at the coin's port].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) p2p: Option<SocketAddr>,
+    /// Do not listen for peers.
+    #[arg(long, conflicts_with = "p2p")]
+    pub(crate) no_listen: bool,
+    /// Where to listen for the private RPC [default: 127.0.0.1 at the coin's port].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) rpc: Option<SocketAddr>,
+    /// Serve the RPC as plain HTTP with a cookie file too, on a loopback address.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) rpc_cookie: Option<SocketAddr>,
+    /// When the built-in miner works: off, always, transactions=N or every=SECONDS [default: as the coin's spec says].
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) mine: Option<String>,
+    /// The address that the built-in miner pays.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) mine_to: Option<String>,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
+}
+
+/// Certificates and the password of the private key.
+#[derive(Args)]
+pub(crate) struct Tls {
+    /// The file that holds the password of the TLS key; - for standard input [default: ask].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Our certificate, PEM [default: the one in the folder].
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Our private key, encrypted PKCS#8 PEM [default: the one in the folder].
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// Trust exactly this certificate of the other side, and no authority; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pin: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Proxy {
+    /// Where to listen [default: 127.0.0.1 at the coin's port].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The base server, as HOST:PORT [default: 127.0.0.1 at the coin's port].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) server: Option<String>,
+    /// The name in the server's certificate, where it is not the host of --server.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server_name: Option<String>,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
+}
+
+#[cfg(feature = "app")]
+#[derive(Args)]
+pub(crate) struct App {
+    /// The proxy to use [default: the one on this machine].
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
+}
+
+/// Which proxy a wallet command talks to.
+#[derive(Args, Clone)]
+pub(crate) struct ProxyUrl {
+    /// The proxy to use [default: the one on this machine].
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
+}
+
+/// How a wallet is unlocked without a person.
+#[derive(Args, Clone)]
+pub(crate) struct Password {
+    /// The file that holds the wallet's password; - for standard input [default: ask].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// Twelve recovery words.
+    Words,
+    /// One RSA key.
+    Rsa,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Wallet {
+    /// Make a new wallet.
+    Create {
+        /// The wallet's name.
+        name: String,
+        /// What holds the wallet's keys.
+        #[arg(long, value_enum, default_value = "words")]
+        keys: Keys,
+        /// The size of an RSA key: 2048, 3072 or 4096.
+        #[arg(long, default_value_t = 3072)]
+        bits: u32,
+        /// Do not ask anything: the recovery words are printed, and not asked back.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// Make a wallet from its recovery words.
+    Restore {
+        /// The wallet's name.
+        name: String,
+        /// The file that holds the words; - for standard input [default: ask].
+        #[arg(long, value_name = "FILE")]
+        words_file: Option<PathBuf>,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// List the wallets.
+    List,
+    /// Unlock a wallet for viewing, so that balance, address and history need no password.
+    Open {
+        /// The wallet's name.
+        name: String,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// Forget the viewing key: from then on every command asks for the password.
+    Lock {
+        /// The wallet's name.
+        name: String,
+    },
+    /// Show an address to receive at.
+    Address {
+        /// The wallet's name.
+        name: String,
+        /// Show it as a QR code too.
+        #[arg(long)]
+        qr: bool,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// Show what can be spent, what is waiting and what is immature.
+    Balance {
+        /// The wallet's name.
+        name: String,
+        #[command(flatten)]
+        password: Password,
+        #[command(flatten)]
+        proxy: ProxyUrl,
+    },
+    /// Show the wallet's transactions, newest first.
+    History {
+        /// The wallet's name.
+        name: String,
+        #[command(flatten)]
+        password: Password,
+        #[command(flatten)]
+        proxy: ProxyUrl,
+    },
+    /// Send coins: shows what would happen, asks for the password, signs and posts.
+    Send {
+        /// The wallet's name.
+        name: String,
+        /// The recipient's address.
+        #[arg(long, value_name = "ADDRESS")]
+        to: String,
+        /// How much, in coins.
+        #[arg(long, allow_hyphen_values = true)]
+        amount: String,
+        /// The fee rate, in satoshis per virtual byte.
+        #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
+        fee_rate: Option<String>,
+        /// Instead of a rate: within how many blocks the payment should confirm.
+        #[arg(long, value_name = "BLOCKS", conflicts_with = "fee_rate")]
+        target: Option<u16>,
+        /// Do not ask whether the review is right.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        password: Password,
+        #[command(flatten)]
+        proxy: ProxyUrl,
+    },
+    /// Get coins from the faucet of a test network.
+    Faucet {
+        /// The wallet's name.
+        name: String,
+        #[command(flatten)]
+        password: Password,
+        #[command(flatten)]
+        proxy: ProxyUrl,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Rpc {
+    /// The method; `help` lists them all.
+    pub(crate) method: String,
+    /// Its arguments: JSON where they are JSON, else text; NAME=VALUE with --named.
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<String>,
+    /// The arguments are NAME=VALUE pairs.
+    #[arg(long)]
+    pub(crate) named: bool,
+    /// The base server, as HOST:PORT [default: the one on this machine].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) server: Option<String>,
+    /// The name in the server's certificate, where it is not the host of --server.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server_name: Option<String>,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Certs {
+    /// Make an authority and the certificates of server, proxy and administrator, where they are missing.
+    New {
+        /// A further host name or address that the server is reached at; may be given several times.
+        #[arg(long, value_name = "HOST")]
+        name: Vec<String>,
+        /// The file that holds the password of the private keys; - for standard input [default: ask twice].
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// Show the certificates: role, names, and until when they are valid.
+    #[command(alias = "show")]
+    List,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Network {
+    /// Print what the chosen coin is.
+    Show,
+    /// Check a spec file; says which field is wrong and what is allowed.
+    Check {
+        /// The spec file.
+        file: PathBuf,
+    },
+}

@@ -1,0 +1,119 @@
+//! Where things are: the coin, its folder, and the addresses at which its programs answer.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use mycoin_files::{Readers, ensure_private_dir};
+use mycoin_primitives::Network;
+use serde::{Deserialize, Serialize};
+
+use crate::args::Global;
+use crate::error::{CliError, files_error};
+
+/// The file in the coin's folder that names the addresses of a demo that is running.
+const ADDRESSES_FILE: &str = "addresses.json";
+/// The largest spec file that is read, in bytes.
+const SPEC_FILE_LIMIT: u64 = 64 * 1024;
+
+/// The coin and the folder that a command works with.
+pub(crate) struct Context {
+    /// The coin.
+    pub(crate) network: Network,
+    /// The folder of all coins.
+    pub(crate) root: PathBuf,
+    /// Whether output is for machines.
+    pub(crate) json: bool,
+}
+
+/// The addresses at which the programs of a running demo answer.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Addresses {
+    /// The proxy's public HTTP.
+    pub(crate) proxy: SocketAddr,
+    /// The server's private RPC.
+    pub(crate) rpc: SocketAddr,
+    /// The server's port for peers.
+    pub(crate) p2p: SocketAddr,
+}
+
+impl Context {
+    /// Finds the coin and the folder that the options name.
+    pub(crate) fn new(global: &Global) -> Result<Self, CliError> {
+        let root = match (&global.dir, std::env::var_os("HOME")) {
+            (Some(dir), _) => dir.clone(),
+            (None, Some(home)) if !home.is_empty() => PathBuf::from(home).join(".mycoin"),
+            (None, _) => return Err(CliError::usage("there is no home folder", "Say where to work with --dir DIR.")),
+        };
+        Ok(Self { network: load_network(&global.network)?, root, json: global.json })
+    }
+
+    /// The coin's folder.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.root.join(&self.network.name)
+    }
+
+    /// The coin's folder, made with its permissions where it is missing.
+    pub(crate) fn ready_folder(&self) -> Result<PathBuf, CliError> {
+        let folder = self.folder();
+        ensure_private_dir(&self.root).and_then(|()| ensure_private_dir(&folder)).map_err(|error| files_error(&error))?;
+        Ok(folder)
+    }
+
+    /// Where certificates lie.
+    pub(crate) fn certs(&self) -> PathBuf {
+        self.folder().join("certs")
+    }
+
+    /// Where wallets lie.
+    pub(crate) fn wallets(&self) -> PathBuf {
+        self.folder().join("wallets")
+    }
+
+    /// The addresses of the demo that runs in the folder, or the coin's own ports on this machine.
+    pub(crate) fn addresses(&self) -> Addresses {
+        let local = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        let ports = &self.network.ports;
+        let defaults = Addresses { proxy: local(ports.proxy), rpc: local(ports.rpc), p2p: local(ports.p2p) };
+        let running = mycoin_files::read_private(&self.folder().join(ADDRESSES_FILE)).ok();
+        running.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(defaults)
+    }
+
+    /// Leaves the addresses for the other commands to find.
+    pub(crate) fn publish(&self, addresses: &Addresses) -> Result<(), CliError> {
+        let text = serde_json::to_vec(addresses).map_err(|error| CliError::new("internal", error.to_string(), ""))?;
+        mycoin_files::replace(&self.folder().join(ADDRESSES_FILE), &text, Readers::Owner).map_err(|e| files_error(&e))
+    }
+
+    /// Takes the addresses away again. Leaving them behind does no harm.
+    pub(crate) fn unpublish(&self) {
+        let _missing_is_fine = std::fs::remove_file(self.folder().join(ADDRESSES_FILE));
+    }
+
+    /// The URL of the proxy: the one given, or the one on this machine.
+    pub(crate) fn proxy_url(&self, given: Option<&str>) -> String {
+        given.map_or_else(|| format!("http://{}", self.addresses().proxy), str::to_owned)
+    }
+}
+
+/// The shipped network of that name, or the one that a spec file describes.
+pub(crate) fn load_network(choice: &str) -> Result<Network, CliError> {
+    if let Some(network) = Network::named(choice) {
+        return Ok(network);
+    }
+    let path = Path::new(choice);
+    if !path.exists() {
+        let sentence = format!("“{choice}” is neither a shipped network nor a spec file");
+        return Err(CliError::usage(sentence, "Choose demo, mycoin, regtest, or the path of a spec file."));
+    }
+    read_spec(path)
+}
+
+/// Reads and checks a spec file.
+pub(crate) fn read_spec(path: &Path) -> Result<Network, CliError> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(SPEC_FILE_LIMIT).read_to_string(&mut text))
+        .map_err(|error| CliError::new("spec/unreadable", format!("cannot read {}: {error}", path.display()), ""))?;
+    Ok(Network::from_toml(&text)?)
+}
