@@ -1,0 +1,1 @@
+//! Which scripts are ours, and how to sign for them.
