@@ -1,0 +1,103 @@
+//! Keeping the pool within its memory and its time: eviction, expiry, and the minimum fee that follows an eviction.
+
+use std::collections::BTreeSet;
+
+use mycoin_primitives::{FeeRate, Transaction, TxIn, TxOut};
+
+use crate::entry::Entry;
+use crate::policy;
+use crate::pool::{Mempool, RemovalReason};
+
+/// After so many seconds the raised minimum is half as high. Source: Bitcoin Core `ROLLING_FEE_HALFLIFE`, txmempool.h.
+const HALF_LIFE: f64 = 12.0 * 60.0 * 60.0;
+
+/// What an entry takes besides its transaction: itself, and its places in the pool's tables.
+const ENTRY_OVERHEAD: usize = size_of::<Entry>() + 512;
+
+/// An estimate of the memory that a waiting transaction takes, in bytes.
+pub(crate) fn memory_of(tx: &Transaction) -> usize {
+    let inputs: usize =
+        tx.input.iter().map(|input| size_of::<TxIn>() + 64 + input.script_sig.len() + input.witness.size()).sum();
+    let outputs: usize = tx.output.iter().map(|output| size_of::<TxOut>() + output.script_pubkey.len()).sum();
+    ENTRY_OVERHEAD.saturating_add(inputs).saturating_add(outputs)
+}
+
+/// The minimum that rises when the pool evicts, and falls by half in each half-life once a block has come.
+///
+/// Source: Bitcoin Core `CTxMemPool::GetMinFee` and `trackPackageRemoved`, txmempool.cpp.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RollingMinimum {
+    /// In sat/kvB, as it stood at `since`.
+    rate: f64,
+    since: u64,
+    falling: bool,
+}
+
+impl RollingMinimum {
+    /// The rate at `now`, for a pool that takes `memory` of `limit` bytes; a pool that is half empty halves it sooner.
+    pub(crate) fn rate(&self, now: u64, memory: usize, limit: usize) -> FeeRate {
+        let rate = self.faded(now, memory, limit);
+        if rate == 0.0 {
+            return FeeRate::ZERO;
+        }
+        // Float to integer casts saturate, and the rate is never negative.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        FeeRate::from_sat_per_kvb(rate.round() as u64).max(policy::INCREMENTAL_RATE)
+    }
+
+    #[allow(clippy::cast_precision_loss)] // Rates and times stay far below 2^52.
+    fn faded(&self, now: u64, memory: usize, limit: usize) -> f64 {
+        if !self.falling || self.rate == 0.0 {
+            return self.rate;
+        }
+        let half_life = match memory {
+            memory if memory < limit / 4 => HALF_LIFE / 4.0,
+            memory if memory < limit / 2 => HALF_LIFE / 2.0,
+            _ => HALF_LIFE,
+        };
+        let rate = self.rate / 2f64.powf(now.saturating_sub(self.since) as f64 / half_life);
+        if rate < policy::INCREMENTAL_RATE.to_sat_per_kvb() as f64 / 2.0 { 0.0 } else { rate }
+    }
+
+    fn settle(&mut self, now: u64, memory: usize, limit: usize) {
+        self.rate = self.faded(now, memory, limit);
+        self.since = now;
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    fn raise(&mut self, evicted: FeeRate) {
+        let above = evicted.to_sat_per_kvb().saturating_add(policy::INCREMENTAL_RATE.to_sat_per_kvb()) as f64;
+        if above > self.rate {
+            self.rate = above;
+            self.falling = false;
+        }
+    }
+
+    /// A block came, so room was made: from now on the minimum falls.
+    pub(crate) fn block_connected(&mut self, now: u64, memory: usize, limit: usize) {
+        self.settle(now, memory, limit);
+        self.falling = true;
+    }
+}
+
+impl Mempool {
+    /// Drops what pays least, with its descendants, until the pool fits its memory.
+    pub(crate) fn evict_to_limit(&mut self, now: u64) {
+        while self.memory() > self.limits.memory
+            && let Some(worst) = self.worst()
+        {
+            let Some(package) = self.entry(&worst).map(|entry| entry.descendants) else { return };
+            self.rolling.settle(now, self.memory(), self.limits.memory);
+            self.rolling.raise(package.rate().to_fee_rate());
+            let gone = self.descendants_of(&BTreeSet::from([worst]));
+            self.remove_all(&gone, RemovalReason::Evicted);
+        }
+    }
+
+    /// Drops what has waited longer than the limit, with its descendants.
+    pub fn expire(&mut self, now: u64) {
+        let old = self.older_than(now.saturating_sub(self.limits.expiry));
+        let gone = self.descendants_of(&old);
+        self.remove_all(&gone, RemovalReason::Expired);
+    }
+}
