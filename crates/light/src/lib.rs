@@ -9,7 +9,10 @@
 mod answers;
 mod client;
 mod error;
+mod esplora;
 mod events;
+mod http;
+mod pending;
 mod proof;
 mod refusal;
 
