@@ -64,6 +64,12 @@ pub enum StorageError {
         /// The genesis block of the network that was asked for.
         expected: BlockHash,
     },
+    /// A file stands where block files belong, and it holds something else.
+    #[error("{path} does not hold blocks of this network", path = path.display())]
+    NotBlocks {
+        /// The file.
+        path: PathBuf,
+    },
     /// A block of this size does not fit a block file's length field.
     #[error("a block of {bytes} bytes is too large to store")]
     BlockTooLarge {
@@ -88,13 +94,13 @@ impl Failure for StorageError {
             Self::BadRecord { .. } => "storage/bad-record",
             Self::UnknownFormat { .. } => "storage/unknown-format",
             Self::OtherNetwork { .. } => "storage/other-network",
+            Self::NotBlocks { .. } => "storage/not-blocks",
             Self::BlockTooLarge { .. } => "storage/block-too-large",
         }
     }
 
     fn next_step(&self) -> &'static str {
         match self {
-            Self::Files(_) => "",
             Self::InUse { .. } => "Stop the other program, or name another folder with --dir.",
             Self::Store { .. } | Self::Io { .. } => "Check that the disk has room and works, then start again.",
             Self::BadRecord { .. } => {
@@ -103,8 +109,10 @@ impl Failure for StorageError {
             Self::UnknownFormat { .. } => {
                 "Use the version of the program that wrote it, or name another folder with --dir."
             }
-            Self::OtherNetwork { .. } => "Name another folder with --dir, or the network that this folder belongs to.",
-            Self::BlockTooLarge { .. } => "",
+            Self::OtherNetwork { .. } | Self::NotBlocks { .. } => {
+                "Name another folder with --dir, or the network that this folder belongs to."
+            }
+            Self::Files(_) | Self::BlockTooLarge { .. } => "",
         }
     }
 }

@@ -229,7 +229,7 @@ mod tests {
     fn a_batch_over_two_tables_is_there_after_a_restart() -> Outcome {
         let dir = folder();
         {
-            let (store, [a, b]) = Store::open(dir.path(), ["a", "b"])?;
+            let (store, [a, b]) = Store::open(&dir.path().join("store"), ["a", "b"])?;
             let mut batch = store.batch();
             batch.put(&a, b"k", b"1");
             batch.put(&b, b"k", b"2");
@@ -237,7 +237,7 @@ mod tests {
             store.commit(batch)?;
             store.sync()?;
         }
-        let (store, [a, b]) = Store::open(dir.path(), ["a", "b"])?;
+        let (store, [a, b]) = Store::open(&dir.path().join("store"), ["a", "b"])?;
         assert_eq!((a.get(b"k")?, b.get(b"k")?), (Some(b"1".to_vec()), Some(b"2".to_vec())));
         assert!(store.size()? > 0);
         Ok(())
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn scans_follow_the_keys_in_both_directions() -> Outcome {
         let dir = folder();
-        let (store, [table]) = Store::open(dir.path(), ["t"])?;
+        let (store, [table]) = Store::open(&dir.path().join("store"), ["t"])?;
         let mut batch = store.batch();
         for key in [&b"a1"[..], b"a2", b"a3", b"b1"] {
             batch.put(&table, key, b"");
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn a_snapshot_stands_still() -> Outcome {
         let dir = folder();
-        let (store, [table]) = Store::open(dir.path(), ["t"])?;
+        let (store, [table]) = Store::open(&dir.path().join("store"), ["t"])?;
         let before = store.snapshot();
         let mut batch = store.batch();
         batch.put(&table, b"k", b"v");
@@ -278,8 +278,8 @@ mod tests {
     #[test]
     fn a_store_is_opened_once() -> Outcome {
         let dir = folder();
-        let _held = Store::open(dir.path(), ["t"])?;
-        assert!(matches!(Store::open(dir.path(), ["t"]), Err(StorageError::InUse { .. })));
+        let _held = Store::open(&dir.path().join("store"), ["t"])?;
+        assert!(matches!(Store::open(&dir.path().join("store"), ["t"]), Err(StorageError::InUse { .. })));
         Ok(())
     }
 }
