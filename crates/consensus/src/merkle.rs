@@ -1,0 +1,141 @@
+//! Merkle trees: a block's root, branches that prove a transaction, and the witness commitment.
+
+use mycoin_primitives::bitcoin::WitnessMerkleNode;
+use mycoin_primitives::hashes::{Hash, HashEngine, sha256d};
+use mycoin_primitives::{ScriptBuf, Transaction, TxMerkleNode, Txid, Witness, Wtxid};
+
+/// What an output script begins with that commits to a block's witnesses: OP_RETURN, a push of 36, the marker. Source: BIP141.
+pub const WITNESS_COMMITMENT_HEADER: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
+
+/// The item of the coinbase's witness in the blocks that we make. Consensus gives it no meaning. Source: BIP141.
+pub const WITNESS_RESERVED_VALUE: [u8; 32] = [0; 32];
+
+/// A Merkle root, and whether the same root has a shorter list of leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Root {
+    pub(crate) hash: [u8; 32],
+    /// Two equal neighbours were hashed together. The tree doubles the last node of an odd level, so leaving the second
+    /// of them out gives the same root (CVE-2012-2459).
+    pub(crate) mutated: bool,
+}
+
+/// Source: Bitcoin Core `ComputeMerkleRoot`, consensus/merkle.cpp. The root of no leaves is zero.
+pub(crate) fn root(mut level: Vec<[u8; 32]>) -> Root {
+    let mut mutated = false;
+    while level.len() > 1 {
+        mutated |= level.chunks_exact(2).any(|pair| pair.first() == pair.last());
+        level = level.chunks(2).map(parent_of).collect();
+    }
+    Root { hash: level.pop().unwrap_or_default(), mutated }
+}
+
+/// The hash of one node's children, of which the second may be missing at the end of a level.
+fn parent_of(children: &[[u8; 32]]) -> [u8; 32] {
+    match children {
+        [left, right] => parent(left, right),
+        [only] => parent(only, only),
+        _ => [0; 32],
+    }
+}
+
+fn parent(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+    let mut engine = sha256d::Hash::engine();
+    engine.input(left);
+    engine.input(right);
+    sha256d::Hash::from_engine(engine).to_byte_array()
+}
+
+/// The Merkle root of a block with these transactions, coinbase first.
+pub fn merkle_root(txids: &[Txid]) -> TxMerkleNode {
+    TxMerkleNode::from_byte_array(root(txids.iter().map(|txid| txid.to_byte_array()).collect()).hash)
+}
+
+/// The branch that proves the transaction at `index`: its sibling, its parent's, and so on up to below the root.
+///
+/// Empty if there is no such transaction, and for a block with one.
+pub fn merkle_branch(txids: &[Txid], index: usize) -> Vec<TxMerkleNode> {
+    let mut level: Vec<[u8; 32]> = txids.iter().map(|txid| txid.to_byte_array()).collect();
+    let mut branch = Vec::new();
+    let mut position = index;
+    while level.len() > 1 {
+        let Some(sibling) = level.get(position ^ 1).or_else(|| level.get(position)) else { return Vec::new() };
+        branch.push(TxMerkleNode::from_byte_array(*sibling));
+        level = level.chunks(2).map(parent_of).collect();
+        position /= 2;
+    }
+    branch
+}
+
+/// Whether `branch` proves that the transaction stands at `index` in the block with Merkle root `root`.
+///
+/// Refused beside wrong hashes: an index that the branch has no room for, and a left sibling equal to the node itself
+/// (only the doubled last node of a level has an equal sibling, and it stands on the left).
+/// That the leaf is no inner node of the tree the caller ensures by having a transaction that is not 64 bytes long.
+pub fn check_merkle_branch(txid: Txid, index: usize, branch: &[TxMerkleNode], root: TxMerkleNode) -> bool {
+    let mut node = txid.to_byte_array();
+    let mut position = index;
+    for sibling in branch {
+        let sibling = sibling.to_byte_array();
+        if position.is_multiple_of(2) {
+            node = parent(&node, &sibling);
+        } else if sibling == node {
+            return false;
+        } else {
+            node = parent(&sibling, &node);
+        }
+        position /= 2;
+    }
+    position == 0 && node == root.to_byte_array()
+}
+
+/// The script of the coinbase output that commits to a block's witnesses, under [`WITNESS_RESERVED_VALUE`].
+///
+/// `wtxids` are those of the transactions after the coinbase, in block order. Source: BIP141.
+pub fn witness_commitment_script(wtxids: &[Wtxid]) -> ScriptBuf {
+    let commitment = commitment(wtxids.iter().copied(), &WITNESS_RESERVED_VALUE);
+    ScriptBuf::from_bytes([WITNESS_COMMITMENT_HEADER.as_slice(), &commitment].concat())
+}
+
+fn commitment(wtxids: impl Iterator<Item = Wtxid>, reserved: &[u8; 32]) -> [u8; 32] {
+    // The coinbase counts as zero, because its witness cannot commit to itself.
+    let leaves = std::iter::once([0; 32]).chain(wtxids.map(|wtxid| wtxid.to_byte_array()));
+    let root = WitnessMerkleNode::from_byte_array(root(leaves.collect()).hash);
+    parent(root.as_byte_array(), reserved)
+}
+
+/// How a block's witnesses stand to its commitment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WitnessCommitment {
+    /// There is none.
+    None,
+    /// The coinbase's witness is not one item of 32 bytes.
+    BadNonce,
+    /// It is that of other witnesses.
+    Mismatch,
+    /// It fits.
+    Fits,
+}
+
+/// Compares the commitment in the last coinbase output that has one. Source: Bitcoin Core `CheckWitnessMalleation`, validation.cpp.
+pub(crate) fn check_witness_commitment(transactions: &[Transaction]) -> WitnessCommitment {
+    let Some((coinbase, others)) = transactions.split_first() else { return WitnessCommitment::None };
+    let scripts = coinbase.output.iter().rev().map(|output| output.script_pubkey.as_bytes());
+    let Some(found) = scripts.filter_map(committed).next() else { return WitnessCommitment::None };
+    let Some(reserved) = coinbase.input.first().and_then(|input| only_item(&input.witness)) else {
+        return WitnessCommitment::BadNonce;
+    };
+    if commitment(others.iter().map(Transaction::compute_wtxid), reserved) == *found {
+        WitnessCommitment::Fits
+    } else {
+        WitnessCommitment::Mismatch
+    }
+}
+
+/// The 32 bytes after the header; what follows them has no meaning.
+fn committed(script: &[u8]) -> Option<&[u8; 32]> {
+    script.strip_prefix(&WITNESS_COMMITMENT_HEADER)?.first_chunk()
+}
+
+fn only_item(witness: &Witness) -> Option<&[u8; 32]> {
+    if witness.len() == 1 { witness.nth(0)?.try_into().ok() } else { None }
+}

@@ -1,0 +1,59 @@
+//! Which target the next block must have.
+
+use mycoin_primitives::{CompactTarget, Height, Network, Retarget, Target};
+
+use crate::HeaderBranch;
+use crate::asert::{self, Anchor};
+use crate::wide::Wide;
+
+/// The blocks of a retarget period, by which also BIP54's and BIP94's rules on times go. Source: Bitcoin Core
+/// `DifficultyAdjustmentInterval`, consensus/params.h.
+pub const PERIOD: u32 = 2_016;
+
+/// The target, in its compact form, that the block on top of `branch` must have.
+///
+/// Where the branch does not know a header that this needs, the target stays that of its tip, or the limit.
+pub fn next_bits(network: &Network, branch: &dyn HeaderBranch) -> CompactTarget {
+    let height = branch.tip_height();
+    let Some(tip) = branch.header_at(height) else { return network.pow_limit };
+    match network.retarget {
+        Retarget::None => tip.bits,
+        Retarget::Asert { half_life } => {
+            let anchor = Anchor::genesis(network);
+            asert::next_bits(anchor, height, tip.time, network.spacing, half_life, network.pow_limit)
+        }
+        Retarget::Bitcoin => {
+            if !height.next().to_u32().is_multiple_of(PERIOD) {
+                return tip.bits;
+            }
+            let Some(first) = branch.header_at(height.back(PERIOD - 1)) else { return tip.bits };
+            let base = if network.rules.bip94 { first.bits } else { tip.bits };
+            let taken = i64::from(tip.time) - i64::from(first.time);
+            retarget(base, taken, network.spacing, network.pow_limit)
+        }
+    }
+}
+
+/// The height of the first block of the period in which `height` lies.
+pub(crate) const fn period_start(height: Height) -> Height {
+    height.back(height.to_u32() % PERIOD)
+}
+
+/// Scales a target by the time that a period took over the time that it should, by at most 4 either way.
+///
+/// Source: Bitcoin Core `CalculateNextWorkRequired`, pow.cpp.
+fn retarget(base: CompactTarget, taken: i64, spacing: u32, limit: CompactTarget) -> CompactTarget {
+    let scheduled = i64::from(spacing) * i64::from(PERIOD);
+    let taken = taken.clamp(scheduled / 4, scheduled.saturating_mul(4));
+    let scaled = scale(Target::from_compact(base), taken, scheduled);
+    match scaled {
+        Some(target) if target <= Target::from_compact(limit) => target.to_compact_lossy(),
+        Some(_) | None => limit,
+    }
+}
+
+/// target · numerator / denominator, rounded down; `None` above 256 bits, by zero, or beyond 32 bits.
+fn scale(target: Target, numerator: i64, denominator: i64) -> Option<Target> {
+    let wide = Wide::from_target(target).times(u32::try_from(numerator).ok()?);
+    wide.over(u32::try_from(denominator).ok()?)?.to_target()
+}
