@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use mycoin_consensus::{HeaderBranch, check_sequence_locks, check_spend, check_transaction, is_final, median_time_past};
 use mycoin_primitives::{Amount, Coin, FeeRate, Height, OutPoint, Transaction, TxOut, Txid, Wtxid};
-use mycoin_script::{PrecomputedTransaction, ScriptRules, signature_operation_cost, verify_input};
+use mycoin_script::{
+    PrecomputedTransaction, ScriptRules, check_signature_policy, signature_operation_cost, verify_input,
+};
 
 use crate::entry::{Entry, PackageTotals};
 use crate::error::RejectReason;
@@ -159,7 +161,7 @@ impl Mempool {
         }
         let replaced = self.check_conflicts(&entry, origin)?;
         if origin != Origin::Waiting {
-            check_scripts(&entry.tx, outputs, rules)?;
+            check_scripts(&entry.tx, outputs, rules, origin)?;
         }
         Ok(Candidate { entry, replaced })
     }
@@ -261,10 +263,14 @@ fn new_entry(
     }
 }
 
-fn check_scripts(tx: &Transaction, spent: Vec<TxOut>, rules: ScriptRules) -> Result<(), RejectReason> {
+fn check_scripts(tx: &Transaction, spent: Vec<TxOut>, rules: ScriptRules, origin: Origin) -> Result<(), RejectReason> {
     let data = PrecomputedTransaction::new(tx, spent);
     for (input, txin) in tx.input.iter().enumerate() {
-        if let Err(error) = verify_input(&data, input, rules) {
+        let mut verdict = verify_input(&data, input, rules);
+        if origin == Origin::Sent {
+            verdict = verdict.and_then(|()| check_signature_policy(&data, input));
+        }
+        if let Err(error) = verdict {
             let unsigned = txin.script_sig.is_empty() && txin.witness.is_empty();
             return Err(if unsigned {
                 RejectReason::Unsigned { input, error }

@@ -32,3 +32,8 @@ pub trait CoinSource {
     /// The unspent confirmed output at `outpoint`, if there is one.
     fn coin(&self, outpoint: &OutPoint) -> Option<Coin>;
 }
+
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod test_support;

@@ -321,3 +321,43 @@ impl Mempool {
         Some(entry)
     }
 }
+
+#[cfg(test)]
+impl Mempool {
+    /// Computes everything that is kept up to date from the transactions alone, and compares.
+    pub(crate) fn assert_consistent(&self) {
+        use crate::PackageTotals;
+        let sum = |txids: &BTreeSet<Txid>| {
+            let mut totals = PackageTotals::default();
+            txids.iter().filter_map(|txid| self.entry(txid)).for_each(|entry| totals.add(PackageTotals::of(entry)));
+            totals
+        };
+        let everything = sum(&self.entries.keys().copied().collect());
+        assert_eq!((everything.vsize, everything.fees), (self.vsize, self.fees));
+        assert_eq!(self.memory, self.entries.values().map(|entry| entry.memory).sum::<usize>());
+        let mut spenders = HashMap::new();
+        for (txid, entry) in &self.entries {
+            assert_eq!(entry.tx.compute_txid(), *txid);
+            assert_eq!(self.by_wtxid.get(&entry.wtxid), Some(txid));
+            spenders.extend(entry.tx.input.iter().map(|input| (input.previous_output, *txid)));
+            let parents: BTreeSet<Txid> = entry
+                .tx
+                .input
+                .iter()
+                .map(|input| input.previous_output.txid)
+                .filter(|txid| self.entries.contains_key(txid))
+                .collect();
+            assert_eq!(entry.parents, parents);
+            let is_child = |other: &&Entry| other.tx.input.iter().any(|input| input.previous_output.txid == *txid);
+            let children: BTreeSet<Txid> = self.entries.values().filter(is_child).map(|child| child.txid).collect();
+            assert_eq!(entry.children, children);
+            assert_eq!(entry.ancestors, sum(&self.ancestors_of(&BTreeSet::from([*txid]))));
+            assert_eq!(entry.descendants, sum(&self.descendants_of(&BTreeSet::from([*txid]))));
+            assert!(self.by_score.contains(&(entry.descendant_score(), *txid)));
+            assert!(self.by_time.contains(&(entry.time, *txid)));
+        }
+        assert_eq!(self.spenders, spenders);
+        let count = self.entries.len();
+        assert_eq!((self.by_score.len(), self.by_time.len(), self.by_wtxid.len()), (count, count, count));
+    }
+}
