@@ -12,7 +12,6 @@ mod error;
 mod esplora;
 mod events;
 mod http;
-mod pending;
 mod proof;
 mod refusal;
 

@@ -1,6 +1,6 @@
 //! Proof of work, linkage of headers, and Merkle proofs.
 
-use crate::pending::{HeaderBranch, check_header, check_header_in_context, check_merkle_branch};
+use mycoin_consensus::{HeaderBranch, check_header, check_header_in_context, check_merkle_branch};
 use mycoin_primitives::{BlockHash, Header, Height, Network, Transaction, Work};
 
 use crate::answers::MerkleProof;
@@ -55,8 +55,8 @@ pub fn verify_inclusion(tx: &Transaction, proof: &MerkleProof, header: &Header) 
     if tx.base_size() == 64 {
         return Err(ProofError::SixtyFourBytes);
     }
-    let txid = tx.compute_txid();
-    if check_merkle_branch(txid, proof.position, &proof.branch, header.merkle_root) {
+    let index = usize::try_from(proof.position).map_err(|_| ProofError::BadBranch)?;
+    if check_merkle_branch(tx.compute_txid(), index, &proof.branch, header.merkle_root) {
         Ok(())
     } else {
         Err(ProofError::BadBranch)
@@ -162,5 +162,110 @@ impl HeaderBranch for HeaderChain {
 
     fn header_at(&self, height: Height) -> Option<Header> {
         Self::header_at(self, height)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mycoin_primitives::bitcoin::absolute::LockTime;
+    use mycoin_primitives::bitcoin::transaction::Version;
+    use mycoin_primitives::hashes::Hash as _;
+    use mycoin_primitives::{CompactTarget, OutPoint, ScriptBuf, Sequence, TxIn, TxMerkleNode, TxOut, Witness};
+
+    const NOW: u32 = 1_900_000_000;
+
+    /// The next header of a demo chain, with its proof of work.
+    fn mined(chain: &HeaderChain, version_bits: i32) -> Header {
+        let parent = chain.header_at(chain.tip_height()).expect("the tip");
+        let mut header = Header { prev_blockhash: parent.block_hash(), time: parent.time + 1, nonce: 0, ..parent };
+        header.version = mycoin_primitives::bitcoin::block::Version::from_consensus(0x2000_0000 | version_bits);
+        while header.validate_pow(header.target()).is_err() {
+            header.nonce += 1;
+        }
+        header
+    }
+
+    fn chain(length: u32, version_bits: i32) -> HeaderChain {
+        let mut chain = HeaderChain::new(&Network::demo());
+        for _ in 0..length {
+            let header = mined(&chain, version_bits);
+            chain.push(&[header], NOW).expect("a good header");
+        }
+        chain
+    }
+
+    #[test]
+    fn a_header_must_be_linked_and_carry_its_work() {
+        let mut chain = chain(3, 0);
+        let good = mined(&chain, 0);
+        let stranger = Header { prev_blockhash: BlockHash::all_zeros(), ..good };
+        assert_eq!(chain.push(&[stranger], NOW), Err(ProofError::NotLinked { height: Height::new(4) }));
+        let easier = Header { bits: CompactTarget::from_consensus(0x2100_ffff), ..good };
+        assert!(matches!(chain.push(&[easier], NOW), Err(ProofError::HeaderRule { .. })));
+        assert_eq!(chain.tip_height(), Height::new(3));
+        assert_eq!(chain.push(&[good], NOW), Ok(()));
+    }
+
+    #[test]
+    fn a_header_must_have_the_hash_that_was_asked_for() {
+        let chain = chain(2, 0);
+        let (one, two) = (chain.header_at(Height::new(1)), chain.header_at(Height::new(2)));
+        let (one, two) = (one.expect("height 1"), two.expect("height 2"));
+        assert_eq!(check_header_hash(&one, &one.block_hash(), &Network::demo()), Ok(()));
+        assert!(check_header_hash(&one, &two.block_hash(), &Network::demo()).is_err());
+    }
+
+    #[test]
+    fn only_a_branch_with_more_work_replaces_the_chain() {
+        let mut ours = chain(3, 0);
+        assert_eq!(ours.replace_by(chain(3, 4)), Err(ProofError::LessWork));
+        assert_eq!(ours.replace_by(ours.up_to(Height::new(1))), Ok(()));
+        assert_eq!(ours.tip_height(), Height::new(3));
+        let longer = chain(4, 4);
+        assert_eq!(ours.replace_by(longer.clone()), Ok(()));
+        assert_eq!(ours.hash_at(Height::new(1)), longer.hash_at(Height::new(1)));
+    }
+
+    fn transaction(script_length: usize) -> Transaction {
+        let input = TxIn {
+            previous_output: OutPoint::null(),
+            script_sig: ScriptBuf::new(),
+            sequence: Sequence::MAX,
+            witness: Witness::new(),
+        };
+        let output = TxOut {
+            value: mycoin_primitives::Amount::from_sat(1),
+            script_pubkey: ScriptBuf::from_bytes(vec![0x51; script_length]),
+        };
+        Transaction { version: Version::TWO, lock_time: LockTime::ZERO, input: vec![input], output: vec![output] }
+    }
+
+    #[test]
+    fn inclusion_is_proven_by_the_branch_alone() {
+        let block: Vec<Transaction> = (0..5).map(|n| transaction(22 + n)).collect();
+        let txids: Vec<_> = block.iter().map(Transaction::compute_txid).collect();
+        let mut header = mined(&chain(0, 0), 0);
+        header.merkle_root = mycoin_consensus::merkle_root(&txids);
+        for (index, tx) in block.iter().enumerate() {
+            let branch = mycoin_consensus::merkle_branch(&txids, index);
+            let proof = MerkleProof { height: Height::new(1), branch, position: index as u32 };
+            assert_eq!(verify_inclusion(tx, &proof, &header), Ok(()), "{index}");
+            assert_eq!(verify_inclusion(&transaction(40), &proof, &header), Err(ProofError::BadBranch));
+            let elsewhere = MerkleProof { position: proof.position + 8, ..proof.clone() };
+            assert_eq!(verify_inclusion(tx, &elsewhere, &header), Err(ProofError::BadBranch));
+            let longer = MerkleProof { branch: [&proof.branch[..], &[TxMerkleNode::all_zeros()]].concat(), ..proof };
+            assert_eq!(verify_inclusion(tx, &longer, &header), Err(ProofError::BadBranch));
+        }
+    }
+
+    #[test]
+    fn a_transaction_of_64_bytes_is_not_proven() {
+        let tx = transaction(4);
+        assert_eq!(tx.base_size(), 64);
+        let mut header = mined(&chain(0, 0), 0);
+        header.merkle_root = TxMerkleNode::from_byte_array(tx.compute_txid().to_byte_array());
+        let proof = MerkleProof { height: Height::new(1), branch: vec![], position: 0 };
+        assert_eq!(verify_inclusion(&tx, &proof, &header), Err(ProofError::SixtyFourBytes));
     }
 }

@@ -1,1 +1,11 @@
-//! x
+//! The public face: Esplora REST, Electrum protocol, explorer pages, events, limits.
+//!
+//! In:    HTTP requests of anybody; the base server's blocks, events and answers over mutual TLS.
+//! Out:   answers from an index of its own; forwarded transactions; errors in the catalogue's words.
+//! Never: keys of coins, state that could not be rebuilt, inner details (the base server's address) in an answer.
+//!
+//! Start at [`Proxy::start`]; `routes` lists the paths, `follower` keeps up with the base server.
+
+mod start;
+
+pub use start::{Proxy, ProxyConfig, ProxyError, ProxyHandle};
