@@ -16,6 +16,7 @@
 //! Start at [`WalletFolder`], then [`Wallet`].
 
 mod error;
+mod file;
 mod folder;
 mod history;
 mod keyring;
@@ -24,6 +25,7 @@ mod name;
 mod password;
 mod payment;
 mod sync;
+mod vault;
 mod wallet;
 mod words;
 

@@ -1,21 +1,44 @@
 //! An open wallet.
 
-use mycoin_primitives::{Height, Network, Transaction};
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use mycoin_files::FolderLock;
+use mycoin_primitives::{FeeRate, Height, Network, Transaction, address_of};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::error::WalletError;
-use crate::folder::KeyKind;
-use crate::history::HistoryEntry;
-use crate::ledger::Balance;
+use crate::file::{Records, WalletFile};
+use crate::folder::{self, KeyKind};
+use crate::history::{self, HistoryEntry};
+use crate::keyring::{Keychain, Keyring, PublicKeys};
+use crate::ledger::{self, Balance, Change, Ledger, OwnCoin};
 use crate::name::WalletName;
 use crate::password::Password;
+use crate::vault::KdfParams;
 
 /// An open wallet: it can show everything; to sign it asks for the password each time.
 ///
 /// While it is open no other program can open it. Every change is on disk when the call that made it returns.
 pub struct Wallet {
     name: WalletName,
-    kind: KeyKind,
     network: Network,
+    public_keys: PublicKeys,
+    file: WalletFile,
+    pub(crate) keyring: Keyring,
+    pub(crate) ledger: Ledger,
+    /// What the proxy said of fees at the last synchronisation; not kept in the file, because it ages fast.
+    pub(crate) fee_estimates: BTreeMap<u16, FeeRate>,
+    _lock: FolderLock,
+}
+
+/// What stands in the file's records.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Record {
+    Keys(PublicKeys),
+    Change(Change),
 }
 
 /// An address to receive coins at.
@@ -38,7 +61,83 @@ pub struct OwnAddress {
     pub used: bool,
 }
 
+/// With more records than this the file is rewritten as a few when the wallet is opened.
+const COMPACT_ABOVE: u64 = 64;
+
+fn encode(record: &Record) -> Result<Zeroizing<Vec<u8>>, WalletError> {
+    serde_json::to_vec(record).map(Zeroizing::new).map_err(|_| WalletError::Crypto { what: "writing a record" })
+}
+
+/// The records of a wallet that knows nothing but its keys.
+pub(crate) fn first_records(public: &PublicKeys) -> Result<Records, WalletError> {
+    Ok(vec![encode(&Record::Keys(public.clone()))?])
+}
+
 impl Wallet {
+    /// Puts an unlocked file's records together.
+    pub(crate) fn load(
+        name: WalletName,
+        network: Network,
+        file: WalletFile,
+        records: &Records,
+        lock: FolderLock,
+    ) -> Result<Self, WalletError> {
+        let damaged = |what| WalletError::Damaged { path: file.path().to_owned(), what };
+        let mut decoded =
+            records.iter().map(|record| serde_json::from_slice(record).map_err(|_| damaged("a record makes no sense")));
+        let Some(Record::Keys(public_keys)) = decoded.next().transpose()? else {
+            return Err(damaged("its keys are missing"));
+        };
+        let keyring =
+            Keyring::open(&public_keys, file.header().kind()).ok_or_else(|| damaged("its keys make no sense"))?;
+        let ledger = Ledger::new(network.genesis.hash);
+        let changes = decoded.collect::<Result<Vec<_>, _>>()?;
+        let mut wallet =
+            Self { name, network, public_keys, file, keyring, ledger, fee_estimates: BTreeMap::new(), _lock: lock };
+        for record in changes {
+            let applied = match record {
+                Record::Change(change) => wallet.apply(&change),
+                Record::Keys(_) => false,
+            };
+            if !applied {
+                return Err(WalletError::Damaged {
+                    path: wallet.file.path().to_owned(),
+                    what: "a record does not fit the others",
+                });
+            }
+        }
+        if wallet.file.record_count() > COMPACT_ABOVE {
+            wallet.file.compact(&wallet.snapshot()?)?;
+        }
+        Ok(wallet)
+    }
+
+    fn snapshot(&self) -> Result<Records, WalletError> {
+        let change = Change { revealed: self.keyring.revealed(), ..self.ledger.snapshot() };
+        Ok(vec![encode(&Record::Keys(self.public_keys.clone()))?, encode(&Record::Change(change))?])
+    }
+
+    fn apply(&mut self, change: &Change) -> bool {
+        self.keyring.reveal(&change.revealed);
+        for tx in &change.graph.txs {
+            self.keyring.note(tx);
+        }
+        self.ledger.apply(change)
+    }
+
+    /// Writes a change, then lets it count.
+    pub(crate) fn commit(&mut self, change: Change) -> Result<(), WalletError> {
+        if change.is_empty() {
+            return Ok(());
+        }
+        let record = Record::Change(change);
+        self.file.append(&encode(&record)?)?;
+        if let Record::Change(change) = record {
+            self.apply(&change);
+        }
+        Ok(())
+    }
+
     /// Its name.
     pub fn name(&self) -> &WalletName {
         &self.name
@@ -46,7 +145,7 @@ impl Wallet {
 
     /// What its keys are.
     pub fn kind(&self) -> KeyKind {
-        self.kind
+        self.file.header().kind()
     }
 
     /// The coin that it holds.
@@ -56,7 +155,7 @@ impl Wallet {
 
     /// The height up to which the wallet knows the chain; 0 before the first synchronisation.
     pub fn tip(&self) -> Height {
-        todo!()
+        self.ledger.tip().0
     }
 
     /// The first address that never received a coin. It stays the same until it does. An RSA wallet has one address.
@@ -65,22 +164,44 @@ impl Wallet {
     ///
     /// [`WalletError::Files`] when a new address could not be noted in the file.
     pub fn next_address(&mut self) -> Result<ReceiveAddress, WalletError> {
-        todo!()
+        let failed = WalletError::Crypto { what: "deriving an address" };
+        let Some((origin, script)) = self.keyring.next_unused(Keychain::External) else { return Err(failed) };
+        self.reveal(origin)?;
+        let address = address_of(&script, &self.network).ok_or(failed)?;
+        Ok(ReceiveAddress { address, index: origin.index })
+    }
+
+    /// Notes in the file that an address was handed out, where that is news.
+    pub(crate) fn reveal(&mut self, origin: crate::keyring::Origin) -> Result<(), WalletError> {
+        let is_news = self.keyring.revealed().get(&origin.keychain).is_none_or(|last| *last < origin.index);
+        if matches!(self.keyring, Keyring::Rsa(_)) || !is_news {
+            return Ok(());
+        }
+        self.commit(Change { revealed: BTreeMap::from([(origin.keychain, origin.index)]), ..Change::default() })
     }
 
     /// Every receiving address that was handed out, oldest first.
     pub fn addresses(&self) -> Vec<OwnAddress> {
-        todo!()
+        let scripts = self.keyring.handed_out().into_iter();
+        scripts
+            .filter_map(|(index, script, used)| {
+                Some(OwnAddress { address: address_of(&script, &self.network)?, index, used })
+            })
+            .collect()
+    }
+
+    pub(crate) fn coins(&self) -> Vec<OwnCoin> {
+        self.ledger.coins(&self.keyring, self.network.maturity)
     }
 
     /// What the wallet holds.
     pub fn balance(&self) -> Balance {
-        todo!()
+        ledger::balance(&self.coins())
     }
 
     /// What happened, newest first.
     pub fn history(&self) -> Vec<HistoryEntry> {
-        todo!()
+        history::history(&self.ledger, &self.keyring, &self.network)
     }
 
     /// Whether the password is right.
@@ -89,8 +210,11 @@ impl Wallet {
     ///
     /// [`WalletError::WrongPassword`].
     pub fn check_password(&self, password: &Password) -> Result<(), WalletError> {
-        let _ = password;
-        todo!()
+        self.file.check_password(password)
+    }
+
+    pub(crate) fn secret(&self, password: &Password) -> Result<Zeroizing<Vec<u8>>, WalletError> {
+        self.file.secret(password)
     }
 
     /// Protects the file by a new password. The old file is replaced at once or not at all.
@@ -99,8 +223,9 @@ impl Wallet {
     ///
     /// [`WalletError::WrongPassword`] for the old one.
     pub fn change_password(&mut self, old: &Password, new: &Password) -> Result<(), WalletError> {
-        let _ = (old, new);
-        todo!()
+        let records = self.snapshot()?;
+        self.file.change_password(old, new, KdfParams::STANDARD, &records)?;
+        folder::write_view_key(&self.file)
     }
 
     /// Notes a transaction that was just sent, so that it shows at once and its coins are not spent again.
@@ -109,7 +234,23 @@ impl Wallet {
     ///
     /// [`WalletError::Files`] when it could not be written; the transaction is sent all the same.
     pub fn note_sent(&mut self, tx: &Transaction) -> Result<(), WalletError> {
-        let _ = tx;
-        todo!()
+        self.note_sent_at(tx, now())
     }
+
+    pub(crate) fn note_sent_at(&mut self, tx: &Transaction, now: u64) -> Result<(), WalletError> {
+        if tx.is_coinbase() {
+            return Ok(());
+        }
+        let txid = tx.compute_txid();
+        let mut change = Change::default();
+        change.graph.txs.insert(tx.clone().into());
+        change.graph.first_seen.insert(txid, now);
+        change.graph.last_seen.insert(txid, now);
+        self.commit(change)
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }

@@ -1,12 +1,16 @@
-//! Recovery words (BIP39) and the keys that grow from them (BIP32, BIP86).
+//! Recovery words (BIP39): the entropy that every key of a words wallet grows from.
 
+use bdk_wallet::bip39::{self, Language, Mnemonic};
 use mycoin_primitives::Failure;
+use zeroize::Zeroizing;
 
 use crate::error::WalletError;
+use crate::vault;
 
 /// Recovery words: everything that is needed to spend. Wiped from memory when dropped; deliberately without `Debug`.
 pub struct RecoveryWords {
-    mnemonic: bdk_wallet::bip39::Mnemonic,
+    entropy: Zeroizing<Vec<u8>>,
+    words: Vec<&'static str>,
 }
 
 /// Why recovery words were refused. The words themselves never stand in an error.
@@ -38,7 +42,8 @@ impl RecoveryWords {
     ///
     /// [`WalletError::NoRandomness`] when the operating system has none to give.
     pub fn generate() -> Result<Self, WalletError> {
-        todo!()
+        let entropy = vault::random::<16>()?;
+        Self::from_entropy(entropy.as_slice()).ok_or(WalletError::Crypto { what: "making recovery words" })
     }
 
     /// Reads words that a person typed: separated by any white space, in any case.
@@ -47,13 +52,42 @@ impl RecoveryWords {
     ///
     /// [`WordsError`] names the word's place, never the word.
     pub fn parse(text: &str) -> Result<Self, WordsError> {
-        let _ = text;
-        todo!()
+        let lower = Zeroizing::new(text.to_lowercase());
+        match Mnemonic::parse_in_normalized(Language::English, &lower) {
+            Ok(mnemonic) => Ok(Self::from_mnemonic(&mnemonic)),
+            Err(bip39::Error::BadWordCount(given)) => Err(WordsError::WrongCount { given }),
+            Err(bip39::Error::UnknownWord(index)) => Err(WordsError::UnknownWord { position: index + 1 }),
+            // The other two concern entropy of a wrong length and several languages, which cannot be met here.
+            Err(
+                bip39::Error::InvalidChecksum
+                | bip39::Error::BadEntropyBitCount(_)
+                | bip39::Error::AmbiguousLanguages(_),
+            ) => Err(WordsError::BadChecksum),
+        }
+    }
+
+    /// The words of that entropy; `None` when it has no length that words have.
+    pub(crate) fn from_entropy(entropy: &[u8]) -> Option<Self> {
+        Mnemonic::from_entropy_in(Language::English, entropy).ok().map(|mnemonic| Self::from_mnemonic(&mnemonic))
+    }
+
+    fn from_mnemonic(mnemonic: &Mnemonic) -> Self {
+        Self { entropy: Zeroizing::new(mnemonic.to_entropy()), words: mnemonic.words().collect() }
     }
 
     /// The words, in order.
     pub fn words(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.mnemonic.words()
+        self.words.iter().copied()
+    }
+
+    pub(crate) fn entropy(&self) -> &[u8] {
+        &self.entropy
+    }
+
+    /// BIP39's seed, without a passphrase.
+    pub(crate) fn seed(&self) -> Option<Zeroizing<[u8; 64]>> {
+        let mnemonic = Mnemonic::from_entropy_in(Language::English, &self.entropy).ok()?;
+        Some(Zeroizing::new(mnemonic.to_seed_normalized("")))
     }
 }
 
@@ -64,5 +98,67 @@ impl Failure for WordsError {
             Self::UnknownWord { .. } => "words/unknown-word",
             Self::BadChecksum => "words/bad-checksum",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABANDON: &str =
+        "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn bip39_vectors() {
+        // Entropy and words of BIP39's list; the seeds are for its passphrase "TREZOR", so only the first one's
+        // well-known seed without a passphrase is compared.
+        for (entropy, words) in [
+            ("00000000000000000000000000000000", ABANDON),
+            (
+                "7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f",
+                "legal winner thank year wave sausage worth useful legal winner thank yellow",
+            ),
+            (
+                "80808080808080808080808080808080",
+                "letter advice cage absurd amount doctor acoustic avoid letter advice cage above",
+            ),
+            ("ffffffffffffffffffffffffffffffff", "zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo wrong"),
+            (
+                "f585c11aec520db57dd353c69554b21a89b20fb0650966fa0a9d6f74fd989d8f",
+                "void come effort suffer camp survey warrior heavy shoot primary clutch crush open amazing screen patrol group space point ten exist slush involve unfold",
+            ),
+        ] {
+            let parsed = RecoveryWords::parse(words).expect("a vector of BIP39");
+            assert_eq!(hex(parsed.entropy()), entropy);
+            assert_eq!(parsed.words().collect::<Vec<_>>().join(" "), words);
+        }
+        let seed = RecoveryWords::parse(ABANDON).ok().and_then(|words| words.seed()).expect("a vector of BIP39");
+        assert_eq!(
+            hex(seed.as_slice()),
+            "5eb00bbddcf069084889a8ab9155568165f5c453ccb85e70811aaed6f6da5fc19a5ac40b389cd370d086206dec8aa6c43daea6690f20ad3d8d48b2d2ce9e38e4"
+        );
+    }
+
+    #[test]
+    fn mistakes_are_named_by_their_place() {
+        let refused = |text: &str| RecoveryWords::parse(text).err();
+        assert_eq!(refused(""), Some(WordsError::WrongCount { given: 0 }));
+        assert_eq!(refused("zoo zoo"), Some(WordsError::WrongCount { given: 2 }));
+        assert_eq!(refused(&ABANDON.replace("about", "abuot")), Some(WordsError::UnknownWord { position: 12 }));
+        assert_eq!(refused(&ABANDON.replace("about", "zoo")), Some(WordsError::BadChecksum));
+        let shouted = ABANDON.to_uppercase().replace(' ', " \n\t ");
+        assert!(RecoveryWords::parse(&shouted).is_ok());
+    }
+
+    #[test]
+    fn new_words_are_twelve_and_never_the_same() {
+        let words = || RecoveryWords::generate().expect("randomness").words().collect::<Vec<_>>();
+        let first = words();
+        assert_eq!(first.len(), 12);
+        assert_ne!(first, words());
     }
 }
