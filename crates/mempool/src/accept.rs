@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mycoin_consensus::{HeaderBranch, check_sequence_locks, check_spend, check_transaction, is_final, median_time_past};
+use mycoin_consensus::{
+    HeaderBranch, TxRuleError, check_sequence_locks, check_spend, check_transaction, is_final, median_time_past,
+};
 use mycoin_primitives::{Amount, Coin, FeeRate, Height, OutPoint, Transaction, TxOut, Txid, Wtxid};
 use mycoin_script::{
-    PrecomputedTransaction, ScriptRules, check_signature_policy, signature_operation_cost, verify_input,
+    PrecomputedTransaction, ScriptError, ScriptRules, check_signature_policy, signature_operation_cost, verify_input,
 };
 
 use crate::entry::{Entry, PackageTotals};
@@ -101,7 +103,8 @@ impl Mempool {
         branch: &dyn HeaderBranch,
         now: u64,
     ) -> Result<Accepted, RejectReason> {
-        self.examine(Arc::new(tx.clone()), coins, branch, now, now, Origin::Sent).map(|candidate| candidate.to_accepted())
+        self.examine(Arc::new(tx.clone()), coins, branch, now, now, Origin::Sent)
+            .map(|candidate| candidate.to_accepted())
     }
 
     /// As [`Mempool::accept`], for a transaction of any origin that came at `time`.
@@ -142,7 +145,7 @@ impl Mempool {
         }
         let tip = branch.tip_height();
         if !is_final(&tx, tip.next(), median_time_past(branch, tip)) {
-            return Err(RejectReason::NonFinal);
+            return Err(TxRuleError::NotFinal { lock_time: tx.lock_time }.into());
         }
         let (txid, wtxid) = (tx.compute_txid(), tx.compute_wtxid());
         self.check_new(&txid, &wtxid)?;
@@ -272,10 +275,10 @@ fn check_scripts(tx: &Transaction, spent: Vec<TxOut>, rules: ScriptRules, origin
         }
         if let Err(error) = verdict {
             let unsigned = txin.script_sig.is_empty() && txin.witness.is_empty();
-            return Err(if unsigned {
-                RejectReason::Unsigned { input, error }
-            } else {
-                RejectReason::Script { input, error }
+            return Err(match error {
+                ScriptError::NeedsInterpreter { .. } => RejectReason::NonstandardInput { input, error },
+                error if unsigned => RejectReason::Unsigned { input, error },
+                error => RejectReason::Script { input, error },
             });
         }
     }

@@ -17,6 +17,17 @@ pub enum PackageLimit {
     DescendantSize,
 }
 
+impl PackageLimit {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::AncestorCount => "the number of its ancestors",
+            Self::AncestorSize => "the size of its ancestors",
+            Self::DescendantCount => "the number of an ancestor's descendants",
+            Self::DescendantSize => "the size of an ancestor's descendants",
+        }
+    }
+}
+
 /// The policy rules that a transaction can break. One variant is one rule, with a test of its name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RejectReason {
@@ -24,10 +35,10 @@ pub enum RejectReason {
     #[error("{0}")]
     Rule(#[from] TxRuleError),
     /// A coinbase outside a block.
-    #[error("This is a coinbase transaction, which can only stand in a block.")]
+    #[error("this is a coinbase transaction, which can only stand in a block")]
     Coinbase,
     /// A version that is not relayed.
-    #[error("The transaction has version {version}. Versions 1 to {highest} are relayed.")]
+    #[error("the transaction has version {version}; versions 1 to {highest} are relayed")]
     Version {
         /// Its version.
         version: i32,
@@ -35,7 +46,7 @@ pub enum RejectReason {
         highest: i32,
     },
     /// Heavier than what is relayed.
-    #[error("The transaction weighs {weight} units. At most {limit} are relayed.")]
+    #[error("the transaction weighs {weight} units; at most {limit} are relayed")]
     TooHeavy {
         /// Its weight.
         weight: u64,
@@ -43,7 +54,7 @@ pub enum RejectReason {
         limit: u64,
     },
     /// So small that it can be mistaken for an inner node of the Merkle tree.
-    #[error("The transaction has {size} bytes without its witnesses. At least {least} are needed.")]
+    #[error("the transaction has {size} bytes without its witnesses; at least {least} are needed")]
     TooSmall {
         /// Its size without witnesses, in bytes.
         size: usize,
@@ -51,7 +62,7 @@ pub enum RejectReason {
         least: usize,
     },
     /// An input's script is longer than any standard one.
-    #[error("The script of input {input} has {size} bytes. At most {limit} are relayed.")]
+    #[error("the script of input {input} has {size} bytes; at most {limit} are relayed")]
     ScriptSigSize {
         /// The input.
         input: usize,
@@ -61,19 +72,19 @@ pub enum RejectReason {
         limit: usize,
     },
     /// An input's script does more than push data.
-    #[error("The script of input {input} does more than push data.")]
+    #[error("the script of input {input} does more than push data")]
     ScriptSigNotPushOnly {
         /// The input.
         input: usize,
     },
     /// An output locked in a way that this node does not spend.
-    #[error("Output {output} is locked in a way that this coin does not use yet.")]
+    #[error("output {output} is locked in a way that this coin does not use yet")]
     ScriptPubkey {
         /// The output.
         output: usize,
     },
     /// More data in OP_RETURN outputs than what is relayed.
-    #[error("The data outputs have {size} bytes together. At most {limit} are relayed.")]
+    #[error("the data outputs have {size} bytes together; at most {limit} are relayed")]
     DataCarrier {
         /// Their size in bytes.
         size: usize,
@@ -81,7 +92,7 @@ pub enum RejectReason {
         limit: usize,
     },
     /// An output that costs more to spend than it is worth.
-    #[error("Output {output} is worth {value}, less than it costs to spend. An output of its kind needs at least {least}.")]
+    #[error("output {output} holds {value}, less than it costs to spend; an output of its kind holds at least {least}")]
     Dust {
         /// The output.
         output: usize,
@@ -90,17 +101,14 @@ pub enum RejectReason {
         /// The least value of such an output.
         least: Amount,
     },
-    /// Its lock time has not come.
-    #[error("The transaction is locked until a later block or time.")]
-    NonFinal,
     /// The same transaction waits already.
-    #[error("Transaction {txid} was sent already and waits to be confirmed.")]
+    #[error("transaction {txid} was sent already and waits to be confirmed")]
     AlreadyWaiting {
         /// The transaction.
         txid: Txid,
     },
     /// The same transaction with other witnesses waits already.
-    #[error("Transaction {txid} was sent already, with other signatures, and waits to be confirmed.")]
+    #[error("transaction {txid} was sent already, with other signatures, and waits to be confirmed")]
     OtherWitnessWaiting {
         /// The transaction.
         txid: Txid,
@@ -108,28 +116,27 @@ pub enum RejectReason {
         waiting: Wtxid,
     },
     /// The same transaction is in the chain.
-    #[error("Transaction {txid} was sent already and is confirmed.")]
+    #[error("transaction {txid} was sent already and is confirmed")]
     AlreadyConfirmed {
         /// The transaction.
         txid: Txid,
     },
     /// It spends a coin that is nowhere.
-    #[error("The transaction spends {outpoint}, which is not there: it was spent already, or its transaction is unknown.")]
+    #[error(
+        "the transaction spends {outpoint}, which is not there: it was spent already, or its transaction is unknown"
+    )]
     MissingInputs {
         /// The first missing coin.
         outpoint: OutPoint,
     },
-    /// Relative lock times have not passed.
-    #[error("A coin that the transaction spends is not old enough for the input's relative lock time.")]
-    SequenceLocked,
     /// A witness with parts that have no meaning yet.
-    #[error("The witness of input {input} has an annex, which has no meaning yet.")]
+    #[error("the witness of input {input} has an annex, which has no meaning yet")]
     WitnessAnnex {
         /// The input.
         input: usize,
     },
     /// More signature checks than what is relayed.
-    #[error("The transaction's signature checks cost {cost}. At most {limit} is relayed.")]
+    #[error("the transaction's signature checks cost {cost}; at most {limit} is relayed")]
     TooManySigops {
         /// Their cost.
         cost: u64,
@@ -137,7 +144,7 @@ pub enum RejectReason {
         limit: u64,
     },
     /// It pays less than every node asks.
-    #[error("The transaction pays {fee}. The lowest fee for its size is {least}.")]
+    #[error("the transaction pays a fee of {fee}; the lowest for its size is {least}")]
     BelowRelayFee {
         /// Its fee.
         fee: Amount,
@@ -145,7 +152,7 @@ pub enum RejectReason {
         least: Amount,
     },
     /// The pool is full, and it pays less than what was evicted lately.
-    #[error("The transaction pays {fee}. So many transactions wait that at least {least} is needed for its size.")]
+    #[error("the transaction pays a fee of {fee}; so many others wait that at least {least} is needed for its size")]
     BelowPoolFee {
         /// Its fee.
         fee: Amount,
@@ -153,10 +160,10 @@ pub enum RejectReason {
         least: Amount,
     },
     /// The pool is full, and everything that waits pays more.
-    #[error("So many transactions wait that this one was dropped at once: all others pay more for their size.")]
+    #[error("so many transactions wait that this one was dropped at once: all others pay more for their size")]
     PoolFull,
     /// It pays more than the sender allowed.
-    #[error("The transaction pays {fee}, more than the limit of {limit} for its size.")]
+    #[error("the transaction pays a fee of {fee}, more than the limit of {limit} for its size")]
     FeeAboveLimit {
         /// Its fee.
         fee: Amount,
@@ -164,7 +171,7 @@ pub enum RejectReason {
         limit: Amount,
     },
     /// It would stand in too long a chain of unconfirmed transactions.
-    #[error("The transaction would stand in too long a chain of unconfirmed ones: {value}, and the limit is {limit}.")]
+    #[error("the transaction would stand in too long a chain of unconfirmed ones: {} would be {value}, and the limit is {limit}", rule.name())]
     TooLongChain {
         /// Which limit.
         rule: PackageLimit,
@@ -174,13 +181,13 @@ pub enum RejectReason {
         limit: u64,
     },
     /// It spends the output of a transaction that it would replace.
-    #[error("The transaction spends an output of {replaced}, which it would replace.")]
+    #[error("the transaction spends an output of {replaced}, which it would replace")]
     SpendsReplaced {
         /// The one that it would replace.
         replaced: Txid,
     },
     /// A waiting transaction spends the same coin, and replacing was not asked for.
-    #[error("The transaction spends {outpoint}, which the waiting transaction {waiting} spends already.")]
+    #[error("the transaction spends {outpoint}, which the waiting transaction {waiting} spends already")]
     Conflict {
         /// The coin.
         outpoint: OutPoint,
@@ -188,7 +195,9 @@ pub enum RejectReason {
         waiting: Txid,
     },
     /// Rule 2: a replacement needs no unconfirmed coin that the replaced ones did not need.
-    #[error("The transaction would replace {waiting}, and also spends the unconfirmed {outpoint}, which that one does not.")]
+    #[error(
+        "the transaction would replace {waiting}, and also spends the unconfirmed {outpoint}, which that one does not"
+    )]
     ReplacementAddsUnconfirmed {
         /// The transaction that it would replace.
         waiting: Txid,
@@ -197,8 +206,8 @@ pub enum RejectReason {
     },
     /// Rule 3 and 4: a replacement pays for what it replaces and for its own relay.
     #[error(
-        "The transaction spends a coin that the waiting transaction {waiting} spends already. \
-         To replace it, it must pay at least {least}; it pays {fee}."
+        "the transaction spends a coin that the waiting transaction {waiting} spends already; \
+         to replace that one it must pay a fee of at least {least}, and it pays {fee}"
     )]
     ReplacementFee {
         /// The transaction that it would replace.
@@ -210,8 +219,8 @@ pub enum RejectReason {
     },
     /// A replacement's fee rate is above that of each one that it replaces directly.
     #[error(
-        "The transaction spends a coin that the waiting transaction {waiting} spends already. \
-         To replace it, it must pay more than {rate_to_beat} for its size; it pays {rate}."
+        "the transaction spends a coin that the waiting transaction {waiting} spends already; \
+         to replace that one it must pay more than {rate_to_beat}, and it pays {rate}"
     )]
     ReplacementRate {
         /// The transaction that it would replace.
@@ -222,15 +231,23 @@ pub enum RejectReason {
         rate_to_beat: FeeRate,
     },
     /// Rule 5: a replacement evicts at most so many.
-    #[error("The transaction would replace {count} waiting ones. At most {limit} are replaced at once.")]
+    #[error("the transaction would replace {count} waiting ones; at most {limit} are replaced at once")]
     ReplacesTooMany {
         /// How many.
         count: usize,
         /// The limit.
         limit: usize,
     },
+    /// An input spends what only the script interpreter could check.
+    #[error("input {input} cannot be checked: {error}")]
+    NonstandardInput {
+        /// The input.
+        input: usize,
+        /// What the script check says.
+        error: ScriptError,
+    },
     /// An input has neither script nor witness.
-    #[error("Input {input} of the transaction is not signed.")]
+    #[error("input {input} of the transaction is not signed")]
     Unsigned {
         /// The input.
         input: usize,
@@ -238,7 +255,7 @@ pub enum RejectReason {
         error: ScriptError,
     },
     /// An input's signature or script does not unlock its coin.
-    #[error("Input {input} of the transaction is not unlocked: {error}")]
+    #[error("input {input} is not unlocked: {error}")]
     Script {
         /// The input.
         input: usize,
@@ -253,7 +270,10 @@ impl RejectReason {
     /// Source: Bitcoin Core v30, validation.cpp, policy/policy.cpp, policy/rbf.cpp.
     pub fn reject_reason(&self) -> String {
         match self {
-            Self::Rule(error) => error.reject_reason().to_string(),
+            // Blocks are refused with another word for the two locks.
+            Self::Rule(TxRuleError::NotFinal { .. }) => "non-final".into(),
+            Self::Rule(TxRuleError::SequenceLocked { .. }) => "non-BIP68-final".into(),
+            Self::Rule(error) => error.reject_reason().into(),
             Self::Coinbase => "coinbase".into(),
             Self::Version { .. } => "version".into(),
             Self::TooHeavy { .. } => "tx-size".into(),
@@ -263,12 +283,10 @@ impl RejectReason {
             Self::ScriptPubkey { .. } => "scriptpubkey".into(),
             Self::DataCarrier { .. } => "datacarrier".into(),
             Self::Dust { .. } => "dust".into(),
-            Self::NonFinal => "non-final".into(),
             Self::AlreadyWaiting { .. } => "txn-already-in-mempool".into(),
             Self::OtherWitnessWaiting { .. } => "txn-same-nonwitness-data-in-mempool".into(),
             Self::AlreadyConfirmed { .. } => "txn-already-known".into(),
             Self::MissingInputs { .. } => "bad-txns-inputs-missingorspent".into(),
-            Self::SequenceLocked => "non-BIP68-final".into(),
             Self::WitnessAnnex { .. } => "bad-witness-nonstandard".into(),
             Self::TooManySigops { .. } => "bad-txns-too-many-sigops".into(),
             Self::BelowRelayFee { fee, least } => {
@@ -292,6 +310,7 @@ impl RejectReason {
                 rate_to_beat.to_sat_per_kvb()
             ),
             Self::ReplacesTooMany { .. } => "too many potential replacements".into(),
+            Self::NonstandardInput { .. } => "bad-txns-nonstandard-inputs".into(),
             Self::Unsigned { error, .. } | Self::Script { error, .. } => {
                 format!("mempool-script-verify-flag-failed ({error})")
             }
@@ -302,7 +321,7 @@ impl RejectReason {
 impl Failure for RejectReason {
     fn code(&self) -> &'static str {
         match self {
-            Self::Rule(_) => "tx/invalid",
+            Self::Rule(error) => error.code(),
             Self::Coinbase => "tx/coinbase",
             Self::Version { .. }
             | Self::ScriptSigSize { .. }
@@ -310,11 +329,11 @@ impl Failure for RejectReason {
             | Self::ScriptPubkey { .. }
             | Self::DataCarrier { .. }
             | Self::WitnessAnnex { .. }
-            | Self::TooManySigops { .. } => "tx/non-standard",
+            | Self::TooManySigops { .. }
+            | Self::NonstandardInput { .. } => "tx/non-standard",
             Self::TooHeavy { .. } => "tx/too-large",
             Self::TooSmall { .. } => "tx/too-small",
             Self::Dust { .. } => "tx/dust",
-            Self::NonFinal | Self::SequenceLocked => "tx/locked",
             Self::AlreadyWaiting { .. } | Self::OtherWitnessWaiting { .. } => "tx/already-sent",
             Self::AlreadyConfirmed { .. } => "tx/already-confirmed",
             Self::MissingInputs { .. } => "tx/missing-inputs",
@@ -335,7 +354,7 @@ impl Failure for RejectReason {
 
     fn next_step(&self) -> &'static str {
         match self {
-            Self::Rule(_) => "Make the transaction again; no node of this coin takes it as it is.",
+            Self::Rule(error) => error.next_step(),
             Self::Coinbase => "Send a transaction that spends coins.",
             Self::Version { .. } => "Make the transaction again as version 2.",
             Self::TooHeavy { .. } => "Split the payment into several smaller ones.",
@@ -347,7 +366,6 @@ impl Failure for RejectReason {
             Self::DataCarrier { .. } => "Put less data into the transaction.",
             Self::TooManySigops { .. } => "Spend fewer coins at once.",
             Self::Dust { .. } => "Send a larger amount.",
-            Self::NonFinal | Self::SequenceLocked => "Send it again when the time has come.",
             Self::AlreadyWaiting { .. } | Self::OtherWitnessWaiting { .. } => {
                 "There is nothing to do: it is confirmed with one of the next blocks."
             }
@@ -368,6 +386,7 @@ impl Failure for RejectReason {
             Self::ReplacementFee { .. } | Self::ReplacementRate { .. } => {
                 "Wait for the earlier payment, or pay a higher fee to replace it."
             }
+            Self::NonstandardInput { .. } => "Spend coins that a wallet of this coin owns.",
             Self::Unsigned { .. } => "Sign the transaction, then send it again.",
             Self::Script { .. } => "Sign the transaction again with the wallet that owns the coins.",
         }

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use mycoin_consensus::HeaderBranch;
+use mycoin_primitives::Transaction;
 use mycoin_primitives::bitcoin::consensus;
 use mycoin_primitives::hashes::{Hash as _, sha256d};
-use mycoin_primitives::Transaction;
 
 use crate::CoinSource;
 use crate::accept::Origin;

@@ -1,12 +1,14 @@
 //! Random pools: whatever happens, the totals stay right and the template is a block that connects.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use mycoin_primitives::{Amount, FeeRate, Network, OutPoint, Transaction};
+use mycoin_consensus::{check_block, check_block_in_context, coins_needed, connect_block};
+use mycoin_primitives::{Amount, Block, FeeRate, Network, OutPoint, Transaction};
 use proptest::prelude::*;
 
 use crate::test_support::{World, output};
-use crate::{MempoolLimits, TemplateOptions};
+use crate::{CoinSource as _, MempoolLimits, TemplateOptions};
 
 /// One thing that happens. Numbers choose among what is there at the time.
 #[derive(Debug, Clone)]
@@ -42,7 +44,8 @@ fn choose<T: Copy>(items: &[T], number: u16) -> Option<T> {
 fn spendable(world: &World) -> Vec<OutPoint> {
     let mut coins: Vec<OutPoint> = world.chain.coins.keys().copied().collect();
     let waiting = world.pool.all();
-    coins.extend(waiting.iter().flat_map(|entry| (0..entry.tx.output.len()).map(|vout| output(&entry.tx, vout as u32))));
+    coins
+        .extend(waiting.iter().flat_map(|entry| (0..entry.tx.output.len()).map(|vout| output(&entry.tx, vout as u32))));
     coins.retain(|outpoint| world.pool.spender(outpoint).is_none());
     coins.sort();
     coins
@@ -107,6 +110,16 @@ fn send(world: &mut World, inputs: &[OutPoint], outputs: u64, fee: u64) {
     }
 }
 
+/// Every consensus rule but the proof of work.
+fn check_block_holds(world: &World, block: &Block) {
+    let checked = check_block(Arc::new(block.clone()), &world.network).expect("the template is a block");
+    check_block_in_context(&checked, &world.network, &world.chain).expect("it fits on the tip");
+    let needed = coins_needed(block).into_iter();
+    let coins = needed.filter_map(|outpoint| world.chain.coin(&outpoint).map(|coin| (outpoint, coin))).collect();
+    let effects = connect_block(&checked, &world.network, &world.chain, &coins).expect("it spends what is there");
+    effects.script_checks.iter().for_each(|check| check.run().expect("its scripts hold"));
+}
+
 fn check_template(world: &mut World, max_transactions: Option<u32>) -> Result<(), TestCaseError> {
     let options = TemplateOptions { max_transactions, ..world.options() };
     let template = world.pool.block_template(&world.chain, &options);
@@ -122,7 +135,7 @@ fn check_template(world: &mut World, max_transactions: Option<u32>) -> Result<()
         prop_assert_eq!(world.pool.entry(&tx.compute_txid()).map(|entry| entry.fee), Some(*fee));
     }
     prop_assert_eq!(block.txdata[0].output[0].value, template.subsidy + template.total_fees);
-    prop_assert!(block.check_merkle_root() && block.check_witness_commitment());
+    check_block_holds(world, block);
     if max_transactions.is_none() {
         // These pools are far smaller than a block.
         prop_assert_eq!(transactions.len(), world.pool.len());

@@ -56,8 +56,11 @@ impl Mempool {
         entry: &Entry,
         conflicts: &BTreeMap<OutPoint, Txid>,
     ) -> Result<(), RejectReason> {
-        let known: BTreeSet<Txid> =
-            conflicts.values().filter_map(|txid| self.entry(txid)).flat_map(|old| old.parents.iter().copied()).collect();
+        let known: BTreeSet<Txid> = conflicts
+            .values()
+            .filter_map(|txid| self.entry(txid))
+            .flat_map(|old| old.parents.iter().copied())
+            .collect();
         let Some(waiting) = conflicts.values().next() else { return Ok(()) };
         let spent = entry.tx.input.iter().map(|input| input.previous_output);
         match spent.into_iter().find(|coin| self.entry(&coin.txid).is_some() && !known.contains(&coin.txid)) {

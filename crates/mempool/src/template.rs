@@ -5,29 +5,26 @@
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use mycoin_consensus::{
-    HeaderBranch, block_subsidy, is_final, median_time_past, minimum_time, next_bits, witness_commitment_script,
+    HeaderBranch, MAX_BLOCK_SIGNATURE_OPERATION_COST, MAX_BLOCK_WEIGHT, WITNESS_RESERVED_VALUE, block_subsidy,
+    coinbase_height_script, is_final, median_time_past, merkle_root, minimum_time, next_bits,
+    witness_commitment_script,
 };
 use mycoin_primitives::bitcoin::absolute::LockTime;
 use mycoin_primitives::bitcoin::block::Version;
 use mycoin_primitives::bitcoin::script::Builder;
 use mycoin_primitives::bitcoin::transaction;
-use mycoin_primitives::hashes::Hash as _;
 use mycoin_primitives::{
-    Amount, Block, Header, Height, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxMerkleNode, TxOut, Txid,
-    Witness, Wtxid,
+    Amount, Block, Header, Height, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness,
+    Wtxid,
 };
 
 use crate::entry::{Entry, PackageTotals, Rate};
 use crate::pool::Mempool;
 
-/// The most weight of a block. Source: Bitcoin Core `MAX_BLOCK_WEIGHT`.
-const MAX_BLOCK_WEIGHT: u64 = 4_000_000;
 /// What stays free for header, transaction count and coinbase, at least. Source: `DEFAULT_BLOCK_RESERVED_WEIGHT`.
 const RESERVED_WEIGHT: u64 = 8_000;
 /// Header and the largest transaction count, in weight units.
 const FRAME_WEIGHT: u64 = (80 + 9) * 4;
-/// The most signature operation cost of a block. Source: `MAX_BLOCK_SIGOPS_COST`.
-const MAX_BLOCK_SIGOP_COST: u64 = 80_000;
 /// What stays free for the coinbase's outputs. Source: `DEFAULT_COINBASE_OUTPUT_MAX_ADDITIONAL_SIGOPS`.
 const RESERVED_SIGOP_COST: u64 = 400;
 /// After so many packages in a row that did not fit, a block that is nearly full is full.
@@ -100,25 +97,22 @@ pub fn assemble_block(
     let height = branch.tip_height().next();
     let value = block_subsidy(network, height).to_sat().saturating_add(fees.to_sat());
     let mut coinbase = coinbase(network, height, options, Amount::from_sat(value));
-    let wtxids = std::iter::once(Wtxid::all_zeros()).chain(transactions.iter().map(Transaction::compute_wtxid));
-    let commitment = witness_commitment_script(&wtxids.collect::<Vec<_>>());
+    let wtxids: Vec<Wtxid> = transactions.iter().map(Transaction::compute_wtxid).collect();
+    let commitment = witness_commitment_script(&wtxids);
     coinbase.output.push(TxOut { value: Amount::ZERO, script_pubkey: commitment });
     let previous = branch.header_at(branch.tip_height());
-    let mut block = Block {
+    let txdata: Vec<Transaction> = std::iter::once(coinbase).chain(transactions).collect();
+    Block {
         header: Header {
             version: Version::from_consensus(0x2000_0000),
             prev_blockhash: previous.map_or(network.genesis.hash, |header| header.block_hash()),
-            merkle_root: TxMerkleNode::all_zeros(),
+            merkle_root: merkle_root(&txdata.iter().map(Transaction::compute_txid).collect::<Vec<_>>()),
             time: minimum_time(network, branch).max(options.now),
             bits: next_bits(network, branch),
             nonce: 0,
         },
-        txdata: std::iter::once(coinbase).chain(transactions).collect(),
-    };
-    if let Some(root) = block.compute_merkle_root() {
-        block.header.merkle_root = root;
+        txdata,
     }
-    block
 }
 
 /// The coinbase without its witness commitment. BIP34: the height stands first in its script. BIP54: its lock time is the
@@ -134,12 +128,11 @@ fn coinbase(network: &Network, height: Height, options: &TemplateOptions, value:
         lock_time,
         input: vec![TxIn {
             previous_output: OutPoint::null(),
-            script_sig: Builder::new()
-                .push_int(i64::from(height.to_u32()))
+            script_sig: Builder::from(coinbase_height_script(height).into_bytes())
                 .push_slice(options.extra_nonce.to_le_bytes())
                 .into_script(),
             sequence,
-            witness: Witness::from_slice(&[[0u8; 32]]),
+            witness: Witness::from_slice(&[WITNESS_RESERVED_VALUE]),
         }],
         output: vec![TxOut { value, script_pubkey: options.coinbase_script.clone() }],
     }
@@ -173,7 +166,7 @@ impl<'a> Selection<'a> {
             next: tip.next(),
             median_time_past: median_time_past(branch, tip),
             weight_left: MAX_BLOCK_WEIGHT.saturating_sub(reserved),
-            sigops_left: MAX_BLOCK_SIGOP_COST - RESERVED_SIGOP_COST,
+            sigops_left: MAX_BLOCK_SIGNATURE_OPERATION_COST - RESERVED_SIGOP_COST,
             count_left: options.max_transactions.map_or(u64::MAX, u64::from),
             chosen: Vec::new(),
             included: HashSet::new(),

@@ -9,8 +9,8 @@ use mycoin_primitives::bitcoin::sighash::{EcdsaSighashType, SighashCache};
 use mycoin_primitives::bitcoin::{CompressedPublicKey, ecdsa, transaction};
 use mycoin_primitives::hashes::Hash as _;
 use mycoin_primitives::{
-    Amount, Block, Coin, Header, Height, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness,
-    genesis_block,
+    Amount, Block, Coin, Header, Height, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid,
+    Witness, genesis_block,
 };
 
 use crate::{Accepted, CoinSource, Mempool, MempoolLimits, RejectReason, TemplateOptions};
@@ -171,9 +171,8 @@ impl World {
             let hash = SighashCache::new(&tx)
                 .p2wpkh_signature_hash(index, &own_script(), spent.value, EcdsaSighashType::All)
                 .expect("the key's script is P2WPKH");
-            let signature = ecdsa::Signature::sighash_all(
-                secp.sign_ecdsa(&Message::from_digest(hash.to_byte_array()), &secret()),
-            );
+            let signature =
+                ecdsa::Signature::sighash_all(secp.sign_ecdsa(&Message::from_digest(hash.to_byte_array()), &secret()));
             tx.input[index].witness = Witness::p2wpkh(&signature, &public());
         }
         tx
