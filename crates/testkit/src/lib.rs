@@ -4,4 +4,6 @@
 //! Out:   blocks and transactions that are valid (or broken in one way), programs that run.
 //! Never: part of a program that is shipped.
 
+pub mod builders;
+pub mod keys;
 pub mod process;
