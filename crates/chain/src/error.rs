@@ -40,15 +40,6 @@ pub enum ChainError {
         /// The block.
         hash: BlockHash,
     },
-    /// The network's own first block breaks its rules.
-    #[error("the genesis block of {network} is not valid: {source}")]
-    Genesis {
-        /// The network's name.
-        network: String,
-        /// The rule.
-        #[source]
-        source: Box<BlockRuleError>,
-    },
     /// A stored block breaks a rule when it is looked at again.
     #[error("block {hash} of the best chain is damaged: {source}")]
     BlockDamaged {
@@ -83,7 +74,6 @@ impl Failure for ChainError {
             Self::ParentMissing { .. } | Self::TipMissing { .. } => "chain/index-damaged",
             Self::BlockMissing { .. } => "chain/block-missing",
             Self::UndoMissing { .. } => "chain/undo-missing",
-            Self::Genesis { .. } => "chain/bad-genesis",
             Self::BlockDamaged { .. } => "chain/block-damaged",
             Self::RecountMismatch { .. } => "chain/recount-mismatch",
             Self::UnknownBlock { .. } => "block/unknown",
@@ -103,7 +93,6 @@ impl Failure for ChainError {
             | Self::RecountMismatch { .. } => {
                 "Check the disk, then remove the folder `chain` and start again: it is made anew from the block files."
             }
-            Self::Genesis { .. } => "Correct the spec file and start again.",
             Self::UnknownBlock { .. } => "Check the block's hash.",
             Self::GenesisStays => "Name a later block.",
         }

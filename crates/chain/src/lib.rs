@@ -2,21 +2,36 @@
 //!
 //! In:    headers and blocks in any order, and the time; they may be wrong in every way.
 //! Out:   one atomic commit per block connected or disconnected, and [`ChainEvent`](mycoin_primitives::ChainEvent)s in that order.
-//! Never: sockets, clocks, the mempool. A failing disk is never taken for an invalid block.
+//! Never: sockets, clocks, the mempool. A failing disk is never taken for an invalid block: the chain halts.
 //!
-//! A block's way: `accept` (header, block alone, stored) → `activate` (which branch has the most work) → `connect` and `disconnect`.
+//! A block's way, by file: `accept` (header, block alone, stored) → `activate` (which branch has the most work) → `disconnect`
+//! down to the fork → `connect` up to the new tip. `recover` opens, `read` answers, `stats` counts.
 //!
 //! Start at [`Chain::accept_block`].
 
+mod accept;
+mod activate;
+mod branch;
+mod connect;
+mod disconnect;
 mod error;
+mod index;
+mod read;
+mod recover;
+mod scripts;
+mod stats;
 mod types;
 
-use std::path::Path;
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
 
-use mycoin_consensus::HeaderBranch;
-use mycoin_primitives::{Block, BlockHash, BlockUndo, ChainEvent, Coin, Header, Height, Network, OutPoint, Wtxid};
+use mycoin_primitives::Network;
+use mycoin_storage::ChainStore;
 
+use crate::branch::SharedIndex;
+use crate::scripts::Scripts;
+
+pub use branch::Branch;
 pub use error::{AcceptError, ChainError};
 pub use types::{
     Accepted, BlockStatus, ChainTip, CoinStatistics, EntryStatus, HeaderStatus, IndexEntry, Tip, TipStatus,
@@ -26,118 +41,77 @@ pub use types::{
 #[derive(Debug, Clone, Default)]
 pub struct ChainOptions {
     /// Threads that check scripts; `None`: one per processor core.
-    pub script_threads: Option<std::num::NonZeroUsize>,
+    pub script_threads: Option<NonZeroUsize>,
 }
 
-/// The chain of one network, in one folder. Share it as `Arc<Chain>`.
+/// The chain of one network, in one folder that no other process uses. Share it as `Arc<Chain>`.
+///
+/// Writing calls follow one another; reading ones never wait for them for longer than a moment.
 #[derive(Debug)]
-pub struct Chain {}
+pub struct Chain {
+    network: Network,
+    store: ChainStore,
+    index: SharedIndex,
+    scripts: Scripts,
+    writer: Mutex<Writer>,
+}
 
-/// A branch of the block index, as the rules want to see it.
-#[derive(Debug, Clone)]
-pub struct Branch {}
+/// Whoever holds it may change the chain.
+#[derive(Debug, Default)]
+struct Writer {
+    /// Why nothing may be changed any more.
+    halted: Option<String>,
+}
 
-impl HeaderBranch for Branch {
-    fn tip_height(&self) -> Height {
-        todo!()
-    }
-    fn header_at(&self, _: Height) -> Option<Header> {
-        todo!()
+impl Chain {
+    /// Does `work` as the only writer. When it fails for another reason than a bad block, nothing is written after it.
+    fn writing<T, E: From<ChainError> + MayHalt>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let panicked = |_| ChainError::Halted { cause: "the program failed while it wrote".to_owned() };
+        let mut writer = self.writer.lock().map_err(panicked)?;
+        if let Some(cause) = &writer.halted {
+            return Err(ChainError::Halted { cause: cause.clone() }.into());
+        }
+        work().inspect_err(|error| {
+            if let Some(cause) = error.halts() {
+                tracing::error!(%cause, "the chain halts");
+                writer.halted = Some(cause.to_string());
+            }
+        })
     }
 }
 
-#[expect(missing_docs)]
-impl Chain {
-    pub fn open(dir: &Path, network: Network, options: ChainOptions) -> Result<Self, ChainError> {
-        todo!()
+/// Tells a failing disk from a refused request.
+trait MayHalt {
+    /// The failure after which nothing may be written.
+    fn halts(&self) -> Option<&ChainError>;
+}
+
+impl MayHalt for ChainError {
+    fn halts(&self) -> Option<&ChainError> {
+        match self {
+            Self::UnknownBlock { .. } | Self::GenesisStays => None,
+            Self::Storage(_)
+            | Self::Halted { .. }
+            | Self::ParentMissing { .. }
+            | Self::TipMissing { .. }
+            | Self::BlockMissing { .. }
+            | Self::UndoMissing { .. }
+            | Self::BlockDamaged { .. }
+            | Self::RecountMismatch { .. } => Some(self),
+        }
     }
-    pub fn network(&self) -> &Network {
-        todo!()
-    }
-    pub fn accept_header(&self, header: Header, now: u32) -> Result<HeaderStatus, AcceptError> {
-        todo!()
-    }
-    /// Stops at the first that is refused; those before it stay. Returns how many were new.
-    pub fn accept_headers(&self, headers: &[Header], now: u32) -> Result<usize, AcceptError> {
-        todo!()
-    }
-    pub fn accept_block(&self, block: Arc<Block>, now: u32) -> Result<Accepted, AcceptError> {
-        todo!()
-    }
-    pub fn check_candidate(&self, block: &Block, now: u32) -> Result<(), AcceptError> {
-        todo!()
-    }
-    pub fn invalidate(&self, hash: &BlockHash) -> Result<Vec<ChainEvent>, ChainError> {
-        todo!()
-    }
-    pub fn reconsider(&self, hash: &BlockHash) -> Result<Vec<ChainEvent>, ChainError> {
-        todo!()
-    }
-    pub fn tip(&self) -> Tip {
-        todo!()
-    }
-    /// The header with the most work, its block stored or not.
-    pub fn best_header(&self) -> Tip {
-        todo!()
-    }
-    pub fn header(&self, hash: &BlockHash) -> Option<IndexEntry> {
-        todo!()
-    }
-    /// On the best chain.
-    pub fn hash_at(&self, height: Height) -> Option<BlockHash> {
-        todo!()
-    }
-    pub fn has_block(&self, hash: &BlockHash) -> bool {
-        todo!()
-    }
-    pub fn block(&self, hash: &BlockHash) -> Result<Option<Arc<Block>>, ChainError> {
-        todo!()
-    }
-    pub fn raw_block(&self, hash: &BlockHash) -> Result<Option<Vec<u8>>, ChainError> {
-        todo!()
-    }
-    pub fn undo(&self, hash: &BlockHash) -> Result<Option<BlockUndo>, ChainError> {
-        todo!()
-    }
-    pub fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, ChainError> {
-        todo!()
-    }
-    pub fn locator(&self) -> Vec<BlockHash> {
-        todo!()
-    }
-    pub fn headers_after(&self, locator: &[BlockHash], stop: Option<BlockHash>, max: usize) -> Vec<Header> {
-        todo!()
-    }
-    pub fn blocks_wanted(&self, max: usize) -> Vec<BlockHash> {
-        todo!()
-    }
-    pub fn tips(&self) -> Vec<ChainTip> {
-        todo!()
-    }
-    /// The branch that ends in `hash`.
-    pub fn branch(&self, hash: &BlockHash) -> Option<Branch> {
-        todo!()
-    }
-    /// The best chain, as it stands now.
-    pub fn tip_branch(&self) -> Branch {
-        todo!()
-    }
-    pub fn median_time_past(&self, hash: &BlockHash) -> Option<u32> {
-        todo!()
-    }
-    pub fn coin_statistics(&self) -> Result<CoinStatistics, ChainError> {
-        todo!()
-    }
-    pub fn recount(&self) -> Result<CoinStatistics, ChainError> {
-        todo!()
-    }
-    pub fn verify(&self, depth: u32) -> Result<u32, ChainError> {
-        todo!()
-    }
-    pub fn size_on_disk(&self) -> Result<u64, ChainError> {
-        todo!()
-    }
-    pub fn note_verified(&self, wtxid: Wtxid) {
-        todo!()
+}
+
+impl MayHalt for AcceptError {
+    fn halts(&self) -> Option<&ChainError> {
+        match self {
+            Self::Chain(error) => error.halts(),
+            Self::Header { .. }
+            | Self::Block { .. }
+            | Self::UnknownParent { .. }
+            | Self::InvalidParent { .. }
+            | Self::KnownInvalid { .. }
+            | Self::NotOnTip { .. } => None,
+        }
     }
 }

@@ -1,0 +1,163 @@
+//! The way in: a header, then its block, checked as far as that can be done without coins, and stored.
+//!
+//! In:    headers and blocks from anywhere, and the time.
+//! Out:   entries of the block index, blocks in the block files; then [`activate`](super::activate) decides.
+//! Never: a mark on a header because of a body that somebody altered on the way ([`Verdict::Mutated`]).
+//!
+//! Source of the order: Bitcoin Core, `ChainstateManager::AcceptBlockHeader` and `AcceptBlock`, validation.cpp.
+
+use std::sync::Arc;
+
+use mycoin_consensus::{self as consensus, BlockRuleError, CheckedBlock, Verdict};
+use mycoin_primitives::bitcoin::consensus::encode;
+use mycoin_primitives::{Block, BlockHash, Header};
+use mycoin_storage::{BlockPosition, Commit};
+
+use crate::index::Id;
+use crate::{AcceptError, Accepted, BlockStatus, Chain, ChainError, HeaderStatus};
+
+impl Chain {
+    /// Places a header in the block index. `now` is the time in seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// [`AcceptError`] names the rule that it breaks, or that its parent is unknown or invalid.
+    pub fn accept_header(&self, header: Header, now: u32) -> Result<HeaderStatus, AcceptError> {
+        self.writing(|| {
+            let (_, status) = self.place_header(&header, now)?;
+            Ok(status)
+        })
+    }
+
+    /// Places headers in the block index, each the parent of the next or placed before. Returns how many were new.
+    ///
+    /// # Errors
+    ///
+    /// That of the first which is refused; those before it stay.
+    pub fn accept_headers(&self, headers: &[Header], now: u32) -> Result<usize, AcceptError> {
+        self.writing(|| {
+            let mut added = 0;
+            for header in headers {
+                let (_, status) = self.place_header(header, now)?;
+                added += usize::from(status == HeaderStatus::Added);
+            }
+            Ok(added)
+        })
+    }
+
+    /// Checks a block, stores it, and makes its branch the best chain if that has the most work now.
+    ///
+    /// Blocks may come in any order once their headers are known; a block whose parent's header is known brings its own header.
+    /// Calls from several threads follow one another, but only their caller can keep the events of two calls in order.
+    ///
+    /// # Errors
+    ///
+    /// [`AcceptError`] names the rule that the block breaks; the best chain is then what it was before.
+    /// [`AcceptError::Chain`] says nothing about the block: the chain halts, and the process should end.
+    pub fn accept_block(&self, block: Arc<Block>, now: u32) -> Result<Accepted, AcceptError> {
+        self.writing(|| {
+            let hash = block.block_hash();
+            let (id, _) = self.place_header(&block.header, now)?;
+            if self.index.read().get(id).stored.is_some() {
+                return Ok(Accepted { status: BlockStatus::Known, events: Vec::new(), refused: Vec::new() });
+            }
+            let checked = self.check_alone(id, hash, block)?;
+            let bytes = encode::serialize(checked.block().as_ref());
+            let position = self.store.append_block(&bytes).map_err(ChainError::from)?;
+            self.note_stored(id, position, checked.block())?;
+            let activation = self.activate(Some((id, checked)))?;
+            self.store.sync().map_err(ChainError::from)?;
+            activation.outcome_for(hash, self.index.read().is_on_best_chain(id))
+        })
+    }
+
+    /// Checks a block that somebody means to mine on the tip: all rules but the proof of work. Nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// [`AcceptError::NotOnTip`], or the rule that it breaks.
+    ///
+    /// Source: Bitcoin Core, `TestBlockValidity`, validation.cpp.
+    pub fn check_candidate(&self, block: &Block, now: u32) -> Result<(), AcceptError> {
+        let hash = block.block_hash();
+        let parent = block.header.prev_blockhash;
+        let coins = self.store.snapshot();
+        let tip = coins.tip().map_err(ChainError::from)?.ok_or(ChainError::TipMissing { hash: parent })?;
+        if parent != tip {
+            return Err(AcceptError::NotOnTip { parent, tip });
+        }
+        let branch = self.branch(&tip).ok_or(ChainError::TipMissing { hash: tip })?;
+        consensus::check_header_in_context(&block.header, &self.network, &branch, now)
+            .map_err(|source| AcceptError::Header { hash, source: Box::new(source) })?;
+        let broken = |source: BlockRuleError| AcceptError::Block { hash, source: Box::new(source) };
+        let checked = consensus::check_block(Arc::new(block.clone()), &self.network).map_err(broken)?;
+        consensus::check_block_in_context(&checked, &self.network, &branch).map_err(broken)?;
+        let spent = Self::fetch_coins(checked.block(), |outpoint| coins.coin(outpoint))?;
+        let effects = consensus::connect_block(&checked, &self.network, &branch, &spent).map_err(broken)?;
+        self.scripts.run(&effects.script_checks).map_err(broken)
+    }
+
+    /// Finds the header in the index, or checks it and puts it there.
+    pub(crate) fn place_header(&self, header: &Header, now: u32) -> Result<(Id, HeaderStatus), AcceptError> {
+        let hash = header.block_hash();
+        if let Some(id) = self.index.read().find(&hash) {
+            let invalid = self.index.read().get(id).on_invalid;
+            return if invalid { Err(AcceptError::KnownInvalid { hash }) } else { Ok((id, HeaderStatus::Known)) };
+        }
+        let broken = |source| AcceptError::Header { hash, source: Box::new(source) };
+        consensus::check_header(header, &self.network).map_err(broken)?;
+        let parent_hash = header.prev_blockhash;
+        let unknown = AcceptError::UnknownParent { hash, parent: parent_hash };
+        let parent = self.index.read().find(&parent_hash).ok_or(unknown)?;
+        if self.index.read().get(parent).on_invalid {
+            return Err(AcceptError::InvalidParent { hash, parent: parent_hash });
+        }
+        consensus::check_header_in_context(header, &self.network, &self.index.branch(parent), now).map_err(broken)?;
+        let id = self.index.write().insert(hash, *header, Some(parent));
+        self.keep_entries(&[id])?;
+        Ok((id, HeaderStatus::Added))
+    }
+
+    /// Checks a block alone and in the context of its headers.
+    pub(crate) fn check_alone(&self, id: Id, hash: BlockHash, block: Arc<Block>) -> Result<CheckedBlock, AcceptError> {
+        match self.check_without_coins(id, block) {
+            Ok(checked) => Ok(checked),
+            Err(source) => {
+                match consensus::verdict(&source) {
+                    Verdict::Invalid => self.mark_invalid(id)?,
+                    Verdict::Mutated | Verdict::RetryLater => {}
+                }
+                Err(AcceptError::Block { hash, source: Box::new(source) })
+            }
+        }
+    }
+
+    pub(crate) fn check_without_coins(&self, id: Id, block: Arc<Block>) -> Result<CheckedBlock, BlockRuleError> {
+        let checked = consensus::check_block(block, &self.network)?;
+        let parent = self.index.read().get(id).parent;
+        if let Some(parent) = parent {
+            consensus::check_block_in_context(&checked, &self.network, &self.index.branch(parent))?;
+        }
+        Ok(checked)
+    }
+
+    pub(crate) fn note_stored(&self, id: Id, position: BlockPosition, block: &Block) -> Result<(), ChainError> {
+        // A block has fewer transactions than bytes, of which its position counts fewer than 2³².
+        let transactions = u32::try_from(block.txdata.len()).unwrap_or(u32::MAX);
+        self.index.write().store_block(id, position, transactions);
+        self.keep_entries(&[id])
+    }
+
+    pub(crate) fn mark_invalid(&self, id: Id) -> Result<(), ChainError> {
+        self.index.write().mark_invalid(id);
+        let hash = self.index.read().get(id).hash;
+        tracing::warn!(block = %hash, "block is invalid, and its descendants with it");
+        self.keep_entries(&[id])
+    }
+
+    /// Keeps what the index says about these entries.
+    pub(crate) fn keep_entries(&self, ids: &[Id]) -> Result<(), ChainError> {
+        let index = ids.iter().map(|id| self.index.read().get(*id).record()).collect();
+        Ok(self.store.commit(&Commit { index, ..Commit::default() })?)
+    }
+}

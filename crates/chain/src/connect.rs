@@ -1,0 +1,117 @@
+//! One step up: a block becomes the tip.
+//!
+//! In:    a complete block whose parent is the tip.
+//! Out:   one commit of coins, undo data, index and tip; or the rule that the block breaks.
+//! Never: a commit before every rule and script of the block holds.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mycoin_consensus::{self as consensus, BlockEffects, BlockRuleError, CheckedBlock, Verdict};
+use mycoin_primitives::bitcoin::consensus::encode;
+use mycoin_primitives::{Block, BlockHash, ChainEvent, Coin, OutPoint};
+use mycoin_storage::{Commit, StorageError};
+
+use crate::index::Id;
+use crate::{AcceptError, Chain, ChainError};
+
+/// What became of the step.
+pub(crate) enum Step {
+    /// The block is the tip.
+    Connected(ChainEvent),
+    /// The block broke a rule.
+    Refused(BlockHash, AcceptError),
+    /// The block's bytes are gone; it has to be downloaded again.
+    Lost,
+}
+
+impl Chain {
+    pub(crate) fn connect(&self, id: Id, fresh: Option<CheckedBlock>) -> Result<Step, ChainError> {
+        let (hash, height, parent) = {
+            let index = self.index.read();
+            let entry = index.get(id);
+            (entry.hash, entry.height, entry.parent.ok_or(ChainError::ParentMissing { hash: entry.hash })?)
+        };
+        let checked = match fresh {
+            Some(checked) => checked,
+            None => match self.read_checked(id)? {
+                Some(checked) => checked,
+                None => {
+                    self.forget_block(id, hash)?;
+                    return Ok(Step::Lost);
+                }
+            },
+        };
+        let effects = match self.check_with_coins(&checked, parent)? {
+            Ok(effects) => effects,
+            Err(source) => {
+                match consensus::verdict(&source) {
+                    Verdict::Invalid => self.mark_invalid(id)?,
+                    Verdict::Mutated | Verdict::RetryLater => self.forget_block(id, hash)?,
+                }
+                return Ok(Step::Refused(hash, AcceptError::Block { hash, source: Box::new(source) }));
+            }
+        };
+        let mut record = self.index.read().get(id).record();
+        record.connected = true;
+        self.store.commit(&Commit {
+            index: vec![record],
+            created: effects.created,
+            spent: effects.spent,
+            undo: Some((hash, effects.undo)),
+            undone: None,
+            tip: Some(hash),
+        })?;
+        self.index.write().push_tip(id);
+        Ok(Step::Connected(ChainEvent::Connected { height, hash, block: Arc::clone(checked.block()) }))
+    }
+
+    /// The outer result is the store's, the inner one the rules'.
+    fn check_with_coins(
+        &self,
+        checked: &CheckedBlock,
+        parent: Id,
+    ) -> Result<Result<BlockEffects, BlockRuleError>, ChainError> {
+        let coins = Self::fetch_coins(checked.block(), |outpoint| self.store.coin(outpoint))?;
+        let effects = consensus::connect_block(checked, &self.network, &self.index.branch(parent), &coins);
+        Ok(effects.and_then(|effects| self.scripts.run(&effects.script_checks).map(|()| effects)))
+    }
+
+    /// What `connect_block` asks for, as far as it exists.
+    pub(crate) fn fetch_coins(
+        block: &Block,
+        coin: impl Fn(&OutPoint) -> Result<Option<Coin>, StorageError>,
+    ) -> Result<HashMap<OutPoint, Coin>, ChainError> {
+        let mut coins = HashMap::new();
+        for outpoint in consensus::coins_needed(block) {
+            if let Some(coin) = coin(&outpoint)? {
+                coins.insert(outpoint, coin);
+            }
+        }
+        Ok(coins)
+    }
+
+    /// Reads a block that was checked when it was stored. Checked again: whatever fails now is the disk's fault, so `None`.
+    fn read_checked(&self, id: Id) -> Result<Option<CheckedBlock>, ChainError> {
+        let Some(block) = self.read_block(id)? else { return Ok(None) };
+        Ok(self.check_without_coins(id, Arc::new(block)).ok())
+    }
+
+    /// Reads a stored block; `None` when it is not stored or not what was stored.
+    pub(crate) fn read_block(&self, id: Id) -> Result<Option<Block>, ChainError> {
+        let (hash, stored) = {
+            let index = self.index.read();
+            let entry = index.get(id);
+            (entry.hash, entry.stored)
+        };
+        let Some((position, _)) = stored else { return Ok(None) };
+        let Some(bytes) = self.store.read_block(position)? else { return Ok(None) };
+        Ok(encode::deserialize::<Block>(&bytes).ok().filter(|block| block.block_hash() == hash))
+    }
+
+    pub(crate) fn forget_block(&self, id: Id, hash: BlockHash) -> Result<(), ChainError> {
+        tracing::warn!(block = %hash, "a stored block is damaged; it has to be downloaded again");
+        self.index.write().forget_block(id);
+        self.keep_entries(&[id])
+    }
+}
