@@ -4,36 +4,33 @@
 //! Out:   what the wallet library does with it, in words and pictures.
 //! Never: keys or rules of its own; waiting for the network or for password hashing on the window's thread.
 //!
-//! Start at [`run`], then `App`.
+//! ```text
+//! ui/*.slint ── ui          what it looks like; globals in ui/state.slint are the only door
+//!               │
+//!           controller      clicks → commands, news → what is shown     (the window's thread)
+//!               │  ▲
+//!      commands ▼  │ news
+//!            backend ── follow   wallet and proxy                       (threads of their own)
+//! ```
+//!
+//! Start at [`run`], then [`App`].
 
+mod app;
+mod backend;
+mod controller;
 mod error;
+mod follow;
+mod present;
+mod qr;
 mod ui;
 
-use std::path::PathBuf;
-
-use mycoin_primitives::Network;
-
+pub use app::{App, AppOptions, has_display, run};
 pub use error::AppError;
 
-/// What the window shows.
-#[derive(Debug, Clone)]
-pub struct AppOptions {
-    /// The coin.
-    pub network: Network,
-    /// The folder of its wallets: `<dir>/<network>/wallets`.
-    pub wallets_dir: PathBuf,
-    /// The proxy's address, such as `http://127.0.0.1:7600`.
-    pub proxy_url: String,
-    /// The wallet to open at the start; without it the window asks.
-    pub open_wallet: Option<String>,
-}
-
-/// Shows the window and returns when it is closed. Must be called on the main thread.
-///
-/// # Errors
-///
-/// [`AppError::NoDisplay`] where there is no screen to show it on; [`AppError`] says why else it could not be shown.
-pub fn run(options: AppOptions) -> Result<(), AppError> {
-    let _ = options;
-    Err(AppError::NoDisplay)
+/// The window's generated types, for tests that look into it and click through it.
+#[doc(hidden)]
+pub mod testing {
+    pub use crate::ui::{
+        Account, Create, CreateStep, MainWindow, Miner, Open, Receive, Screen, Send, SendStep, Shell, Theme, Tone,
+    };
 }
