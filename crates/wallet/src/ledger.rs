@@ -78,6 +78,8 @@ pub(crate) struct OwnCoin {
     pub(crate) output: TxOut,
     pub(crate) origin: Origin,
     pub(crate) state: CoinState,
+    /// Whether a block holds it.
+    pub(crate) confirmed: bool,
 }
 
 /// What can be done with a coin.
@@ -187,13 +189,14 @@ impl Ledger {
                 }
                 Place::Waiting { .. } => CoinState::Waiting,
             };
+            let confirmed = matches!(entry.place, Place::Block { .. });
             if state != CoinState::Waiting {
                 trusted.insert(entry.txid, &entry.tx);
             }
             for (vout, output) in (0..).zip(&entry.tx.output) {
                 let outpoint = OutPoint { txid: entry.txid, vout };
                 if let Some(origin) = keyring.origin(&output.script_pubkey).filter(|_| !spent.contains(&outpoint)) {
-                    coins.push(OwnCoin { outpoint, output: output.clone(), origin, state });
+                    coins.push(OwnCoin { outpoint, output: output.clone(), origin, state, confirmed });
                 }
             }
         }

@@ -24,6 +24,8 @@ mod ledger;
 mod name;
 mod password;
 mod payment;
+mod select;
+
 mod sync;
 mod vault;
 mod wallet;

@@ -1,13 +1,37 @@
 //! A payment, step by step: request → draft → review → signature.
+//!
+//! In:    whom to pay how much; the wallet's coins; for the last step, the password.
+//! Out:   a [`Review`] to be read, then a signed transaction that was checked as a node checks it.
+//! Never: a signature without the password; a transaction other than the one that was reviewed.
 
-use mycoin_primitives::{Amount, FeeRate, ScriptBuf, Transaction};
+use std::collections::HashMap;
 
-use crate::error::PaymentError;
+use mycoin_primitives::bitcoin::absolute::LockTime;
+use mycoin_primitives::bitcoin::transaction::Version;
+use mycoin_primitives::{Amount, FeeRate, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, format_amount};
+use mycoin_script::{PrecomputedTransaction, ScriptRules, verify_input};
+
+use crate::error::{PaymentError, WalletError};
+use crate::keyring::{Keychain, Keyring, Origin};
+use crate::ledger::{self, CoinState, OwnCoin};
 use crate::password::Password;
+use crate::select::{Payment, Plan, TooLittle, dust_limit};
+use crate::vault;
 use crate::wallet::Wallet;
 
 /// The fee target where nobody chose: within six blocks.
 pub const DEFAULT_FEE_TARGET: FeeChoice = FeeChoice::Target { blocks: 6 };
+
+/// The lowest rate that nodes pass on: 0.1 sat/vB.
+const LOWEST_RATE: FeeRate = FeeRate::from_sat_per_kvb(100);
+/// The rate where there are no estimates.
+const FALLBACK_RATE: FeeRate = FeeRate::from_sat_per_vb(1);
+/// No estimate is followed above this, whatever a proxy says.
+const HIGHEST_ESTIMATE: FeeRate = FeeRate::from_sat_per_vb(1_000);
+/// A fee above this share of the amount is pointed out, in percent…
+const HIGH_FEE_PERCENT: u64 = 25;
+/// … unless it is next to nothing.
+const NEGLIGIBLE_FEE: Amount = Amount::from_sat(5_000);
 
 /// What a person wants to pay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +61,10 @@ pub enum FeeChoice {
 /// A payment that is complete but for its signatures.
 #[derive(Debug, Clone)]
 pub struct Draft {
+    unsigned: Transaction,
+    coins: Vec<OwnCoin>,
+    /// Where the change goes, if there is any.
+    change: Option<Origin>,
     review: Review,
 }
 
@@ -87,7 +115,7 @@ impl Draft {
 
     /// The transaction without its signatures.
     pub fn unsigned(&self) -> &Transaction {
-        todo!()
+        &self.unsigned
     }
 }
 
@@ -98,17 +126,157 @@ impl Wallet {
     ///
     /// [`PaymentError`] says what is missing.
     pub fn prepare(&self, request: &PaymentRequest) -> Result<Draft, PaymentError> {
-        let _ = request;
-        todo!()
+        let network = self.network();
+        if request.amount == Amount::ZERO {
+            return Err(PaymentError::AmountIsZero);
+        }
+        let min = dust_limit(&request.recipient, network).ok_or(PaymentError::RecipientNotStandard)?;
+        if request.amount < min {
+            let [amount, min] = [request.amount, min].map(|amount| format_amount(amount, network));
+            return Err(PaymentError::AmountIsDust { amount, min });
+        }
+        let (rate, estimated) = self.fee_rate(request.fee)?;
+        let keychain = match self.keyring {
+            Keyring::Words(_) => Keychain::Internal,
+            Keyring::Rsa(_) => Keychain::External,
+        };
+        let failed = WalletError::Crypto { what: "deriving the change address" };
+        let (change_origin, change) = self.keyring.next_unused(keychain).ok_or(failed)?;
+        let payment = Payment {
+            recipient: &request.recipient,
+            amount: request.amount,
+            change: &change,
+            least_change: dust_limit(&change, network).unwrap_or(Amount::MAX_MONEY),
+            rate,
+            witness_weight: self.keyring.witness_weight(),
+        };
+        let all = self.coins();
+        let (coins, plan) = choose(&payment, &all).map_err(|TooLittle { needed }| self.not_enough(&all, needed))?;
+        let unsigned = self.unsigned(&coins, &payment, &plan)?;
+        let review = self.review(request, &plan, &all, estimated);
+        Ok(Draft { unsigned, coins, change: plan.change.map(|_| change_origin), review })
     }
 
-    /// Signs a draft and checks the result as a node would. Nothing is sent.
+    /// The rate of a choice, and whether it rests on more than a guess.
+    fn fee_rate(&self, choice: FeeChoice) -> Result<(FeeRate, bool), PaymentError> {
+        match choice {
+            FeeChoice::Rate(given) if given < LOWEST_RATE => {
+                Err(PaymentError::FeeTooLow { given: given.to_string(), min: LOWEST_RATE.to_string() })
+            }
+            FeeChoice::Rate(given) => Ok((given, true)),
+            FeeChoice::Target { blocks } => {
+                // The nearest estimate that is at least as fast; failing that, the fastest there is.
+                let estimates = &self.fee_estimates;
+                let estimate = estimates.range(..=blocks).next_back().or_else(|| estimates.first_key_value());
+                Ok(estimate
+                    .map_or((FALLBACK_RATE, false), |(_, rate)| ((*rate).clamp(LOWEST_RATE, HIGHEST_ESTIMATE), true)))
+            }
+        }
+    }
+
+    fn not_enough(&self, coins: &[OwnCoin], needed: Amount) -> PaymentError {
+        let text = |amount| format_amount(amount, self.network());
+        let balance = ledger::balance(coins);
+        PaymentError::NotEnough {
+            needed: text(needed),
+            have: text(balance.total),
+            immature: text(balance.immature),
+            waiting: text(balance.waiting),
+            spendable: text(balance.spendable),
+        }
+    }
+
+    fn unsigned(&self, coins: &[OwnCoin], payment: &Payment<'_>, plan: &Plan) -> Result<Transaction, PaymentError> {
+        let input = coins
+            .iter()
+            .map(|coin| TxIn {
+                previous_output: coin.outpoint,
+                // Replaceable (BIP125), and the lock time counts.
+                sequence: Sequence::ENABLE_RBF_NO_LOCKTIME,
+                ..TxIn::default()
+            })
+            .collect();
+        let mut output = vec![TxOut { value: payment.amount, script_pubkey: payment.recipient.to_owned() }];
+        if let Some(value) = plan.change {
+            output.push(TxOut { value, script_pubkey: payment.change.to_owned() });
+            // Which output is the change should not show from its place.
+            if vault::random::<1>()?.first().is_some_and(|byte| byte % 2 == 0) {
+                output.reverse();
+            }
+        }
+        // Only the next block may hold it, so that nobody gains by mining the last one again (anti-fee-sniping).
+        let lock_time = LockTime::from_height(self.tip().to_u32()).unwrap_or(LockTime::ZERO);
+        Ok(Transaction { version: Version::TWO, lock_time, input, output })
+    }
+
+    fn review(&self, request: &PaymentRequest, plan: &Plan, coins: &[OwnCoin], estimated: bool) -> Review {
+        let pays_self = self.keyring.origin(&request.recipient).is_some();
+        let leaves = if pays_self { plan.fee } else { request.amount + plan.fee };
+        let percent = plan.fee.to_sat().saturating_mul(100) / request.amount.to_sat().max(1);
+        let mut warnings = Vec::new();
+        if plan.fee > NEGLIGIBLE_FEE && percent > HIGH_FEE_PERCENT {
+            warnings.push(Warning::HighFee { percent });
+        }
+        if pays_self {
+            warnings.push(Warning::PaysSelf);
+        }
+        if !estimated {
+            warnings.push(Warning::NoFeeEstimate);
+        }
+        Review {
+            recipient: request.recipient_text.clone(),
+            amount: request.amount,
+            fee: plan.fee,
+            fee_rate: FeeRate::of(plan.fee, plan.vsize),
+            vsize: plan.vsize,
+            change: plan.change.unwrap_or(Amount::ZERO),
+            total: request.amount + plan.fee,
+            balance_after: ledger::balance(coins).total.checked_sub(leaves).unwrap_or(Amount::ZERO),
+            coins: plan.coins.len(),
+            warnings,
+        }
+    }
+
+    /// Signs a draft and checks the result as a node would. Nothing is sent; the change address is noted in the file.
     ///
     /// # Errors
     ///
     /// [`PaymentError::Wallet`] for a wrong password, [`PaymentError::DraftOutdated`] when its coins are gone.
     pub fn sign(&mut self, draft: &Draft, password: &Password) -> Result<Transaction, PaymentError> {
-        let _ = (draft, password);
-        todo!()
+        let held: HashMap<OutPoint, OwnCoin> = self.coins().into_iter().map(|coin| (coin.outpoint, coin)).collect();
+        let is_spendable = |coin: &OwnCoin| {
+            held.get(&coin.outpoint)
+                .is_some_and(|held| held.state == CoinState::Spendable && held.output == coin.output)
+        };
+        if !draft.coins.iter().all(is_spendable) {
+            return Err(PaymentError::DraftOutdated);
+        }
+        let secret = self.secret(password)?;
+        let spent: Vec<TxOut> = draft.coins.iter().map(|coin| coin.output.clone()).collect();
+        let origins: Vec<Origin> = draft.coins.iter().map(|coin| coin.origin).collect();
+        let signed = self.keyring.sign(&draft.unsigned, &spent, &origins, &secret)?;
+        // What would be refused is not handed out: a signature may come out wrong by a fault of the machine.
+        let data = PrecomputedTransaction::new(&signed, spent);
+        for input in 0..signed.input.len() {
+            verify_input(&data, input, ScriptRules::of(self.network()))
+                .map_err(|rule| PaymentError::SignatureRefused { input, reason: rule.to_string() })?;
+        }
+        if let Some(origin) = draft.change {
+            self.reveal(origin)?;
+        }
+        Ok(signed)
     }
+}
+
+/// Coins in blocks first; our own waiting change where they do not reach.
+fn choose(payment: &Payment<'_>, all: &[OwnCoin]) -> Result<(Vec<OwnCoin>, Plan), TooLittle> {
+    let attempt = |with_waiting: bool| {
+        let usable = |coin: &&OwnCoin| coin.state == CoinState::Spendable && (coin.confirmed || with_waiting);
+        let usable: Vec<&OwnCoin> = all.iter().filter(usable).collect();
+        let values: Vec<Amount> = usable.iter().map(|coin| coin.output.value).collect();
+        let plan = payment.choose(&values)?;
+        let coins = plan.coins.iter().filter_map(|coin| usable.get(*coin)).map(|coin| (*coin).clone()).collect();
+        Ok((coins, plan))
+    };
+    attempt(false).or_else(|_| attempt(true))
 }

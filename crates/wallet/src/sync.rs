@@ -1,10 +1,23 @@
 //! Bringing the ledger up to date with what a proxy tells, and proves.
+//!
+//! In:    a proxy's answers about our scripts and its best chain.
+//! Out:   one [`Change`], written to the file before it counts; a [`SyncReport`].
+//! Never: a confirmed transaction without its Merkle proof; a change when anything does not fit.
+//!
+//! Two steps: [`gather`] asks and checks, over the network; [`Wallet::take_in`] works out what is new, without it.
 
-use mycoin_light::ProxyClient;
-use mycoin_primitives::Height;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
-use crate::error::SyncError;
-use crate::wallet::Wallet;
+use bdk_wallet::chain::{BlockId, ConfirmationBlockTime};
+use futures_util::future::join_all;
+use mycoin_light::{ProxyClient, Tip, TxRecord, TxStatus, verify_inclusion};
+use mycoin_primitives::{BlockHash, FeeRate, Header, Height, OutPoint, Txid};
+
+use crate::error::{SyncError, WalletError};
+use crate::keyring::{GAP_LIMIT, Keychain, Keyring, Origin};
+use crate::ledger::{Change, Ledger, Place};
+use crate::wallet::{Wallet, now};
 
 /// What a synchronisation found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,9 +30,28 @@ pub struct SyncReport {
     pub newly_confirmed: usize,
     /// How many waiting transactions vanished: replaced, or dropped by the network.
     pub vanished: usize,
-    /// How many blocks of the chain that we knew are no longer part of the best chain.
+    /// How many of the blocks that the wallet had noted are no longer part of the best chain.
     pub blocks_undone: u32,
 }
+
+/// What a proxy showed, with every confirmed transaction proven.
+#[derive(Debug, Clone)]
+pub(crate) struct Findings {
+    /// Our blocks that are no longer in its best chain.
+    pub(crate) undone: Vec<Height>,
+    pub(crate) tip: Tip,
+    pub(crate) records: Vec<TxRecord>,
+    /// The highest addresses that were paid.
+    pub(crate) used: BTreeMap<Keychain, u32>,
+    pub(crate) fee_estimates: BTreeMap<u16, FeeRate>,
+}
+
+/// How many scripts are asked about at once.
+const AT_ONCE: u32 = 10;
+/// How often to start again when the chain moves in mid-question.
+const ATTEMPTS: usize = 3;
+/// A payment of ours that the proxy does not know yet is kept this long: it may be on its way, in seconds.
+const ON_ITS_WAY: u64 = 60;
 
 impl Wallet {
     /// Asks a proxy for everything that concerns this wallet, checks it, and writes what is new.
@@ -28,7 +60,208 @@ impl Wallet {
     ///
     /// [`SyncError`]; the wallet is unchanged then, so its balance is what it was.
     pub async fn sync(&mut self, proxy: &ProxyClient) -> Result<SyncReport, SyncError> {
-        let _ = proxy;
-        todo!()
+        for _ in 0..ATTEMPTS {
+            if let Some(findings) = gather(proxy, &self.ledger, &self.keyring).await? {
+                return self.take_in(findings, now());
+            }
+        }
+        Err(SyncError::ChainKeepsMoving)
     }
+
+    /// Works out what is new in `findings`, writes it and lets it count. `now`: seconds since 1970.
+    pub(crate) fn take_in(&mut self, findings: Findings, now: u64) -> Result<SyncReport, SyncError> {
+        let old = self.ledger.transactions();
+        let waiting: HashSet<Txid> =
+            old.iter().filter(|entry| matches!(entry.place, Place::Waiting { .. })).map(|entry| entry.txid).collect();
+        let confirmed: HashSet<Txid> =
+            old.iter().map(|entry| entry.txid).filter(|txid| !waiting.contains(txid)).collect();
+        let Tip { height, hash } = findings.tip;
+
+        let mut change = Change { revealed: self.news_of(&findings.used), ..Change::default() };
+        for undone in &findings.undone {
+            change.chain.blocks.insert(undone.to_u32(), None);
+        }
+        let mut report =
+            SyncReport { tip: height, new_transactions: 0, newly_confirmed: 0, vanished: 0, blocks_undone: 0 };
+        report.blocks_undone = u32::try_from(findings.undone.len()).unwrap_or(u32::MAX);
+        let mut blocks = BTreeMap::from([(height.to_u32(), hash)]);
+        let mut shown = HashSet::new();
+        for record in &findings.records {
+            let txid = record.txid;
+            if !shown.insert(txid) {
+                continue;
+            }
+            report.new_transactions += usize::from(!self.ledger.knows(txid));
+            self.note_transaction(record, &mut change);
+            match record.status {
+                TxStatus::Waiting if record.tx.is_coinbase() => {
+                    return Err(SyncError::Contradiction { what: "a block reward that is in no block" });
+                }
+                TxStatus::Waiting => {
+                    change.graph.last_seen.insert(txid, now);
+                    if !self.ledger.knows(txid) {
+                        change.graph.first_seen.insert(txid, now);
+                    }
+                }
+                TxStatus::Confirmed { height: at, block_hash, block_time } => {
+                    if at > height || blocks.insert(at.to_u32(), block_hash).is_some_and(|other| other != block_hash) {
+                        return Err(SyncError::Contradiction { what: "two blocks at one height" });
+                    }
+                    if !self.ledger.is_proven(&txid, &block_hash) {
+                        let block_id = BlockId { height: at.to_u32(), hash: block_hash };
+                        let anchor = ConfirmationBlockTime { block_id, confirmation_time: u64::from(block_time) };
+                        change.graph.anchors.insert((anchor, txid));
+                    }
+                    report.newly_confirmed += usize::from(!confirmed.contains(&txid));
+                }
+            }
+        }
+        // What left the best chain, or was waiting, and is not shown any more, is gone.
+        for entry in old.iter().filter(|entry| !shown.contains(&entry.txid)) {
+            let is_on_its_way = matches!(entry.place, Place::Waiting { last_seen, .. } if last_seen + ON_ITS_WAY > now)
+                && entry.tx.input.iter().all(|input| self.owns(input.previous_output));
+            if !is_on_its_way && !entry.tx.is_coinbase() {
+                change.graph.last_evicted.insert(entry.txid, now.max(self.ledger.last_seen(entry.txid).unwrap_or(0)));
+                report.vanished += 1;
+            }
+        }
+        let known: HashMap<Height, BlockHash> = self.ledger.blocks().collect();
+        for (at, hash) in blocks {
+            let stands = known.get(&Height::new(at)) == Some(&hash) && !change.chain.blocks.contains_key(&at);
+            if !stands {
+                change.chain.blocks.insert(at, Some(hash));
+            }
+        }
+        self.fee_estimates = findings.fee_estimates;
+        self.commit(change)?;
+        Ok(report)
+    }
+
+    /// The transaction itself where it is new, and the outputs that it spends where only the proxy knows them.
+    fn note_transaction(&self, record: &TxRecord, change: &mut Change) {
+        if !self.ledger.knows(record.txid) {
+            change.graph.txs.insert(Arc::new(record.tx.clone()));
+        }
+        for (input, output) in record.tx.input.iter().zip(&record.spent) {
+            let outpoint = input.previous_output;
+            // Only for showing who paid. What would change our own sums is never taken from the proxy's word.
+            if let Some(output) = output
+                && self.keyring.origin(&output.script_pubkey).is_none()
+                && self.ledger.output(outpoint).is_none()
+            {
+                change.graph.txouts.insert(outpoint, output.clone());
+            }
+        }
+    }
+
+    fn owns(&self, outpoint: OutPoint) -> bool {
+        self.ledger.output(outpoint).is_some_and(|output| self.keyring.origin(&output.script_pubkey).is_some())
+    }
+
+    fn news_of(&self, used: &BTreeMap<Keychain, u32>) -> BTreeMap<Keychain, u32> {
+        let revealed = self.keyring.revealed();
+        let is_news = |(keychain, index): &(&Keychain, &u32)| revealed.get(*keychain).is_none_or(|last| last < *index);
+        used.iter().filter(is_news).map(|(keychain, index)| (*keychain, *index)).collect()
+    }
+}
+
+/// Asks the proxy; `None` when its chain was reorganised meanwhile.
+async fn gather(proxy: &ProxyClient, ledger: &Ledger, keyring: &Keyring) -> Result<Option<Findings>, SyncError> {
+    let start = proxy.tip().await?;
+    let undone = undone_blocks(proxy, ledger, start).await?;
+    let mut used = BTreeMap::new();
+    let mut records = Vec::new();
+    for keychain in keychains(keyring) {
+        records.extend(search(proxy, keyring, *keychain, &mut used).await?);
+    }
+    prove(proxy, ledger, &records, &undone).await?;
+    // Estimates are a comfort: a proxy that has none is still good for everything else.
+    let fee_estimates = proxy.fee_estimates().await.unwrap_or_default();
+    let tip = proxy.tip().await?;
+    let unmoved = tip == start || (tip.height > start.height && proxy.block_hash(start.height).await? == start.hash);
+    Ok(unmoved.then_some(Findings { undone, tip, records, used, fee_estimates }))
+}
+
+const fn keychains(keyring: &Keyring) -> &'static [Keychain] {
+    match keyring {
+        Keyring::Words(_) => &[Keychain::External, Keychain::Internal],
+        Keyring::Rsa(_) => &[Keychain::External],
+    }
+}
+
+/// The blocks that we noted and that the proxy's best chain does not have: from our tip down to where both agree.
+async fn undone_blocks(proxy: &ProxyClient, ledger: &Ledger, tip: Tip) -> Result<Vec<Height>, SyncError> {
+    let mut undone = Vec::new();
+    for (height, hash) in ledger.blocks() {
+        if height <= tip.height && proxy.block_hash(height).await? == hash {
+            return Ok(undone);
+        }
+        undone.push(height);
+    }
+    // Not even genesis: the client refuses such a proxy before, so this proxy contradicts itself.
+    Err(SyncError::Contradiction { what: "its first block" })
+}
+
+/// The transactions of one keychain, up to as many unused addresses in a row as nobody leaves unused.
+async fn search(
+    proxy: &ProxyClient,
+    keyring: &Keyring,
+    keychain: Keychain,
+    used: &mut BTreeMap<Keychain, u32>,
+) -> Result<Vec<TxRecord>, SyncError> {
+    let mut records = Vec::new();
+    let mut end = match keyring {
+        Keyring::Words(_) => keyring.revealed().get(&keychain).map_or(0, |last| last + 1) + GAP_LIMIT,
+        Keyring::Rsa(_) => 1,
+    };
+    let mut next = 0;
+    while next < end {
+        let batch = next..end.min(next.saturating_add(AT_ONCE));
+        let scripts: Vec<_> = batch
+            .clone()
+            .map(|index| keyring.script_at(Origin { keychain, index }))
+            .collect::<Option<_>>()
+            .ok_or(SyncError::Wallet(WalletError::Crypto { what: "deriving an address" }))?;
+        let answers = join_all(scripts.iter().map(|script| proxy.script_transactions(script))).await;
+        for (index, answer) in batch.clone().zip(answers) {
+            let found = answer?;
+            if !found.is_empty() && matches!(keyring, Keyring::Words(_)) {
+                used.insert(keychain, index);
+                end = end.max(index.saturating_add(1 + GAP_LIMIT));
+            }
+            records.extend(found);
+        }
+        next = batch.end;
+    }
+    Ok(records)
+}
+
+/// Checks the Merkle proof of each confirmed transaction that we have not proven before.
+async fn prove(proxy: &ProxyClient, ledger: &Ledger, records: &[TxRecord], undone: &[Height]) -> Result<(), SyncError> {
+    let known: HashMap<Height, BlockHash> = ledger.blocks().filter(|(height, _)| !undone.contains(height)).collect();
+    let mut headers = HashMap::<BlockHash, Header>::new();
+    for record in records {
+        let TxStatus::Confirmed { height, block_hash, block_time } = record.status else { continue };
+        let stands = known.get(&height) == Some(&block_hash);
+        if stands && ledger.is_proven(&record.txid, &block_hash) {
+            continue;
+        }
+        if !headers.contains_key(&block_hash) {
+            // The client checks that the header has this hash and its proof of work.
+            let (header, on_best_chain) =
+                futures_util::future::try_join(proxy.header(&block_hash), proxy.block_hash(height)).await?;
+            if on_best_chain != block_hash {
+                return Err(SyncError::Contradiction { what: "which block stands at a height" });
+            }
+            headers.insert(block_hash, header);
+        }
+        let Some(header) = headers.get(&block_hash) else { continue };
+        let proof = proxy.merkle_proof(&record.txid).await?;
+        verify_inclusion(&record.tx, &proof, header)
+            .map_err(|source| SyncError::BadProof { txid: record.txid, source })?;
+        if proof.height != height || header.time != block_time {
+            return Err(SyncError::Contradiction { what: "a transaction's block" });
+        }
+    }
+    Ok(())
 }
