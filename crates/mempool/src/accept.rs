@@ -284,3 +284,6 @@ fn check_scripts(tx: &Transaction, spent: Vec<TxOut>, rules: ScriptRules, origin
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,3 +101,99 @@ impl Mempool {
         self.remove_all(&gone, RemovalReason::Expired);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mycoin_primitives::{Network, Transaction};
+
+    use super::*;
+    use crate::pool::MempoolEvent;
+    use crate::test_support::{World, output};
+    use crate::{MempoolLimits, RejectReason};
+
+    /// A world whose pool holds `count` transactions of one input and one output.
+    fn small_world(count: usize) -> World {
+        let mut world = World::new();
+        let coin = world.fund(1);
+        let size = memory_of(&world.spend(&coin, 1, 1_000));
+        World::with(Network::demo(), MempoolLimits { memory: size * count + size / 2, ..MempoolLimits::default() })
+    }
+
+    fn waits(world: &World, tx: &Transaction) -> bool {
+        world.pool.get(&tx.compute_txid()).is_some()
+    }
+
+    #[test]
+    fn the_lowest_package_is_evicted() {
+        let mut world = small_world(3);
+        let coins = world.fund(4);
+        let poor = world.send(&coins[..1], 1, 500);
+        let rich_child = world.send(&[output(&poor, 0)], 1, 90_000);
+        let middle = world.send(&coins[1..2], 1, 1_000);
+        world.pool.take_events();
+        let newcomer = world.send(&coins[2..3], 1, 2_000);
+        // The poor parent stays because its child pays for both.
+        assert!(waits(&world, &poor) && waits(&world, &rich_child) && waits(&world, &newcomer));
+        assert!(!waits(&world, &middle));
+        let evicted = |event: &MempoolEvent| matches!(event, MempoolEvent::Removed { txid, reason: RemovalReason::Evicted, .. } if *txid == middle.compute_txid());
+        assert!(world.pool.take_events().iter().any(evicted));
+    }
+
+    #[test]
+    fn pool_full() {
+        let mut world = small_world(1);
+        let coins = world.fund(2);
+        let rich = world.send(&coins[..1], 1, 2_000);
+        let tx = world.spend(&coins[1..], 1, 1_000);
+        let refused = world.accept(&tx).expect_err("the other pays more");
+        assert_eq!(refused, RejectReason::PoolFull);
+        assert_eq!(refused.reject_reason(), "mempool full");
+        assert!(waits(&world, &rich));
+    }
+
+    #[test]
+    fn below_pool_fee() {
+        let mut world = small_world(1);
+        let coins = world.fund(3);
+        world.send(&coins[..1], 1, 1_100);
+        world.send(&coins[1..2], 1, 2_200);
+        // What was evicted paid 10 sat/vB (1,100 for 110 virtual bytes), and the step is 0.1.
+        assert_eq!(world.pool.min_fee(world.now), FeeRate::from_sat_per_kvb(10_100));
+        let tx = world.spend(&coins[2..], 1, 1_100);
+        let refused = world.accept(&tx).expect_err("the minimum has risen");
+        assert_eq!(refused.reject_reason(), "mempool min fee not met, 1100 < 1111");
+    }
+
+    #[test]
+    fn the_raised_minimum_falls_by_half_in_a_half_life_after_a_block() {
+        let mut world = small_world(1);
+        let coins = world.fund(2);
+        world.send(&coins[..1], 1, 1_100);
+        world.send(&coins[1..], 1, 2_200);
+        let raised = world.pool.min_fee(world.now);
+        assert_eq!(world.pool.min_fee(world.now + 1_000_000), raised);
+        world.mine(0);
+        assert_eq!(world.pool.min_fee(world.now), raised);
+        assert_eq!(world.pool.min_fee(world.now + 12 * 3_600), FeeRate::from_sat_per_kvb(5_050));
+        // A pool that is nearly empty lets it fall four times as fast.
+        world.mine(1);
+        assert_eq!(world.pool.min_fee(world.now + 3 * 3_600 - 60).to_sat_per_kvb() / 100, 50);
+        assert_eq!(world.pool.min_fee(world.now + 1_000 * 3_600), policy::MINIMUM_RELAY_RATE);
+    }
+
+    #[test]
+    fn what_waits_too_long_expires_with_its_descendants() {
+        let mut world = World::new();
+        let coins = world.fund(2);
+        let old = world.send(&coins[..1], 1, 1_000);
+        world.now += 336 * 3_600;
+        let child = world.send(&[output(&old, 0)], 1, 1_000);
+        let young = world.send(&coins[1..], 1, 1_000);
+        world.pool.expire(world.now);
+        assert!(waits(&world, &old));
+        world.now += 1;
+        world.pool.expire(world.now);
+        world.pool.assert_consistent();
+        assert!(!waits(&world, &old) && !waits(&world, &child) && waits(&world, &young));
+    }
+}

@@ -165,3 +165,169 @@ pub fn check_standard_inputs(tx: &Transaction, spent: &[TxOut], sigop_cost: u64)
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use mycoin_primitives::bitcoin::opcodes::all::{OP_DUP, OP_PUSHNUM_16, OP_RETURN};
+    use mycoin_primitives::bitcoin::script::{Builder, PushBytesBuf};
+    use mycoin_primitives::bitcoin::transaction::Version;
+    use mycoin_primitives::{ScriptBuf, Witness};
+
+    use super::*;
+    use crate::test_support::{World, pay, unsigned};
+
+    fn good() -> Transaction {
+        let coin = World::new().fund(1).remove(0);
+        unsigned(&[coin], vec![pay(10_000)])
+    }
+
+    fn check(change: impl FnOnce(&mut Transaction)) -> Result<(), RejectReason> {
+        let mut tx = good();
+        change(&mut tx);
+        check_standard(&tx, &Network::demo())
+    }
+
+    fn paying(value: u64, script_pubkey: ScriptBuf) -> TxOut {
+        TxOut { value: Amount::from_sat(value), script_pubkey }
+    }
+
+    fn rsa_lock() -> ScriptBuf {
+        Builder::new().push_opcode(OP_PUSHNUM_16).push_slice([9; 32]).into_script()
+    }
+
+    fn taproot() -> ScriptBuf {
+        Builder::new().push_int(1).push_slice([9; 32]).into_script()
+    }
+
+    fn data(size: usize) -> ScriptBuf {
+        let bytes = PushBytesBuf::try_from(vec![5; size]).expect("short enough for a push");
+        Builder::new().push_opcode(OP_RETURN).push_slice(bytes).into_script()
+    }
+
+    #[test]
+    fn version() {
+        for version in [1, 2] {
+            assert_eq!(check(|tx| tx.version = Version(version)), Ok(()));
+        }
+        for version in [i32::MIN, -1, 0, 3, 4, i32::MAX] {
+            let refused = RejectReason::Version { version, highest: 2 };
+            assert_eq!(refused.reject_reason(), "version");
+            assert_eq!(check(|tx| tx.version = Version(version)), Err(refused));
+        }
+    }
+
+    #[test]
+    fn too_heavy() {
+        assert_eq!(check(|tx| tx.output = vec![paying(0, data(99_000))]), Ok(()));
+        let refused = check(|tx| tx.output = vec![paying(0, data(100_000))]).expect_err("it is too heavy");
+        assert!(matches!(refused, RejectReason::TooHeavy { limit: 400_000, .. }));
+        assert_eq!(refused.reject_reason(), "tx-size");
+    }
+
+    #[test]
+    fn too_small() {
+        assert_eq!(check(|tx| tx.output = vec![paying(0, data(3))]), Ok(()));
+        let refused = RejectReason::TooSmall { size: 64, least: 65 };
+        assert_eq!(refused.reject_reason(), "tx-size-small");
+        assert_eq!(check(|tx| tx.output = vec![paying(0, data(2))]), Err(refused));
+    }
+
+    #[test]
+    fn script_sig_size() {
+        let script = |size| ScriptBuf::from_bytes(vec![0x51; size]);
+        assert_eq!(check(|tx| tx.input[0].script_sig = script(1_650)), Ok(()));
+        let refused = RejectReason::ScriptSigSize { input: 0, size: 1_651, limit: 1_650 };
+        assert_eq!(refused.reject_reason(), "scriptsig-size");
+        assert_eq!(check(|tx| tx.input[0].script_sig = script(1_651)), Err(refused));
+    }
+
+    #[test]
+    fn script_sig_not_push_only() {
+        let refused = RejectReason::ScriptSigNotPushOnly { input: 0 };
+        assert_eq!(refused.reject_reason(), "scriptsig-not-pushonly");
+        let script = Builder::new().push_opcode(OP_DUP).into_script();
+        assert_eq!(check(|tx| tx.input[0].script_sig = script), Err(refused));
+    }
+
+    #[test]
+    fn script_pubkey() {
+        for standard in [taproot(), rsa_lock(), data(80)] {
+            assert_eq!(check(|tx| tx.output.push(paying(10_000, standard))), Ok(()));
+        }
+        let unfinished_push = ScriptBuf::from_bytes(vec![0x6a, 0x4c]);
+        let data_and_more = Builder::new().push_opcode(OP_RETURN).push_opcode(OP_DUP).into_script();
+        let unspendable_here = [
+            ScriptBuf::new(),
+            ScriptBuf::new_p2pkh(&mycoin_primitives::hashes::Hash::all_zeros()),
+            ScriptBuf::new_p2sh(&mycoin_primitives::hashes::Hash::all_zeros()),
+            ScriptBuf::new_p2wsh(&mycoin_primitives::hashes::Hash::all_zeros()),
+            Builder::new().push_opcode(OP_PUSHNUM_16).push_slice([9; 31]).into_script(),
+            Builder::new().push_int(2).push_slice([9; 32]).into_script(),
+            Builder::new().push_int(1).push_slice([0x4e, 0x73]).into_script(),
+            unfinished_push,
+            data_and_more,
+        ];
+        for script in unspendable_here {
+            let refused = RejectReason::ScriptPubkey { output: 1 };
+            assert_eq!(refused.reject_reason(), "scriptpubkey");
+            assert_eq!(check(|tx| tx.output.push(paying(10_000, script))), Err(refused));
+        }
+    }
+
+    #[test]
+    fn rsa_locks_are_standard_only_where_the_coin_has_them() {
+        let mut tx = good();
+        tx.output = vec![paying(10_000, rsa_lock())];
+        assert_eq!(check_standard(&tx, &Network::demo()), Ok(()));
+        assert_eq!(check_standard(&tx, &Network::regtest()), Err(RejectReason::ScriptPubkey { output: 0 }));
+    }
+
+    #[test]
+    fn data_carrier() {
+        // Several data outputs share one limit. In a whole transaction the weight limit comes first.
+        let outputs = [paying(0, data(60_000)), paying(0, data(39_000))];
+        assert_eq!(check_outputs(&outputs, &Network::demo()), Ok(()));
+        let outputs = [paying(0, data(60_000)), paying(0, data(40_000))];
+        let refused = check_outputs(&outputs, &Network::demo()).expect_err("it is too much");
+        assert!(matches!(refused, RejectReason::DataCarrier { limit: 100_000, .. }));
+        assert_eq!(refused.reject_reason(), "datacarrier");
+    }
+
+    #[test]
+    fn dust() {
+        let own = crate::test_support::own_script();
+        for (script, limit) in [(own, 294), (taproot(), 330), (rsa_lock(), 1_053)] {
+            let least = Amount::from_sat(limit);
+            assert_eq!(dust_limit(&script, &Network::demo()), Some(least));
+            assert_eq!(check(|tx| tx.output = vec![paying(limit, script.clone())]), Ok(()));
+            let value = Amount::from_sat(limit - 1);
+            let refused = RejectReason::Dust { output: 0, value, least };
+            assert_eq!(refused.reject_reason(), "dust");
+            assert_eq!(check(|tx| tx.output = vec![paying(limit - 1, script)]), Err(refused));
+        }
+    }
+
+    #[test]
+    fn witness_annex() {
+        let mut tx = good();
+        tx.input[0].witness = Witness::from_slice(&[vec![1; 64], vec![0x50, 1]]);
+        let refused = RejectReason::WitnessAnnex { input: 0 };
+        assert_eq!(refused.reject_reason(), "bad-witness-nonstandard");
+        assert_eq!(check_standard_inputs(&tx, &[paying(1, taproot())], 1), Err(refused));
+        assert_eq!(check_standard_inputs(&tx, &[pay(1)], 1), Ok(()));
+    }
+
+    #[test]
+    fn too_many_sigops() {
+        let refused = RejectReason::TooManySigops { cost: 16_001, limit: 16_000 };
+        assert_eq!(refused.reject_reason(), "bad-txns-too-many-sigops");
+        assert_eq!(check_standard_inputs(&good(), &[pay(1)], 16_001), Err(refused));
+        assert_eq!(check_standard_inputs(&good(), &[pay(1)], 16_000), Ok(()));
+    }
+
+    #[test]
+    fn signature_operations_count_as_size() {
+        assert_eq!(virtual_size(561, 1), 141);
+        assert_eq!(virtual_size(400, 80), 400);
+    }
+}
