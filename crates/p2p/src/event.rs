@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use mycoin_primitives::{Block, BlockHash, Header, Transaction};
 
+use crate::codec::CodecError;
+use crate::message::Message;
+use crate::misbehavior::Offence;
 use crate::world::{BlockVerdict, HeadersVerdict, TransactionVerdict, WaitingTransaction};
 
 /// Our number for a connection; never used twice in a run.
@@ -18,34 +21,170 @@ impl fmt::Display for PeerId {
     }
 }
 
-/// What to dial: `host:port`, as a person or the spec file gave it.
-pub type ConnectTarget = String;
-
-/// Why a connection ends.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DisconnectReason {
-    /// Placeholder.
-    #[error("the other side closed the connection")]
-    Closed,
-}
-
 /// Something that happened.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// Time passed. Comes at least every 100 ms.
     Tick,
+    /// A connection stands.
+    Connected {
+        /// Its number.
+        peer: PeerId,
+        /// The other end.
+        address: SocketAddr,
+        /// What was dialled; `None` when the other side did.
+        target: Option<String>,
+    },
+    /// A [`Action::Connect`] came to nothing.
+    ConnectFailed {
+        /// What was dialled.
+        target: String,
+    },
+    /// A connection ended by itself.
+    Disconnected {
+        /// Its number.
+        peer: PeerId,
+    },
+    /// A message came.
+    Received {
+        /// From whom.
+        peer: PeerId,
+        /// The message.
+        message: Message,
+    },
+    /// Bytes came that are no message.
+    Garbled {
+        /// From whom.
+        peer: PeerId,
+        /// What is wrong with them.
+        error: CodecError,
+    },
+    /// All that was sent to the peer has left: there is room for more.
+    Drained {
+        /// Which peer.
+        peer: PeerId,
+    },
+    /// The answer to [`Action::SubmitHeaders`].
+    HeadersVerdict {
+        /// Who sent them.
+        peer: PeerId,
+        /// The last one's hash.
+        last: BlockHash,
+        /// How many they were.
+        count: usize,
+        /// What became of them.
+        verdict: HeadersVerdict,
+    },
+    /// The answer to [`Action::SubmitBlock`].
+    BlockVerdict {
+        /// Who sent it.
+        peer: PeerId,
+        /// Its hash.
+        hash: BlockHash,
+        /// What became of it.
+        verdict: BlockVerdict,
+    },
+    /// The answer to [`Action::SubmitTransaction`].
+    TransactionVerdict {
+        /// Who sent it.
+        peer: PeerId,
+        /// The transaction.
+        transaction: Arc<Transaction>,
+        /// What became of it.
+        verdict: TransactionVerdict,
+    },
     /// The best chain has a new tip.
     NewTip,
+    /// A transaction came into the mempool.
+    TransactionAdded(WaitingTransaction),
+    /// Somebody wants us to stay connected with this `host:port`.
+    ConnectTo {
+        /// What to dial.
+        target: String,
+    },
 }
 
 /// Something to do.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// End a connection.
+    /// Send a message.
+    Send {
+        /// To whom.
+        peer: PeerId,
+        /// What.
+        message: Message,
+    },
+    /// Dial; the answer is [`Event::Connected`] or [`Event::ConnectFailed`].
+    Connect {
+        /// What: `host:port`.
+        target: String,
+    },
+    /// End a connection. No [`Event::Disconnected`] needs to follow.
     Disconnect {
         /// With whom.
         peer: PeerId,
         /// Why.
         reason: DisconnectReason,
+    },
+    /// Judge headers.
+    SubmitHeaders {
+        /// Who sent them.
+        peer: PeerId,
+        /// At least one; each is the child of the one before.
+        headers: Vec<Header>,
+    },
+    /// Judge a block.
+    SubmitBlock {
+        /// Who sent it.
+        peer: PeerId,
+        /// The block.
+        block: Arc<Block>,
+    },
+    /// Judge a transaction.
+    SubmitTransaction {
+        /// Who sent it.
+        peer: PeerId,
+        /// The transaction.
+        transaction: Arc<Transaction>,
+    },
+}
+
+/// Why we end a connection.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DisconnectReason {
+    /// It broke the protocol.
+    #[error("{0}")]
+    Misbehaved(Offence),
+    /// It sent bytes that are no message.
+    #[error("{0}")]
+    Garbled(CodecError),
+    /// The handshake took too long.
+    #[error("the handshake was not complete in time")]
+    HandshakeTimeout,
+    /// It did not answer a ping.
+    #[error("it did not answer a ping in time")]
+    PingTimeout,
+    /// It kept blocks back that it was asked for.
+    #[error("it was asked for blocks and did not send them")]
+    Stalling,
+    /// Its version is too old.
+    #[error("its protocol version {version} is older than {oldest}")]
+    TooOld {
+        /// Its version.
+        version: u32,
+        /// The oldest that we talk with.
+        oldest: u32,
+    },
+    /// It is we ourselves.
+    #[error("it is this very node")]
+    Ourselves,
+    /// All places for inbound peers are taken.
+    #[error("all places for inbound peers are taken")]
+    TooManyInbound,
+    /// Its address has enough connections.
+    #[error("its address has {limit} connections already")]
+    TooManyFromAddress {
+        /// How many one address may have.
+        limit: usize,
     },
 }

@@ -12,14 +12,30 @@
 //!
 //! Start at [`Node::handle`] for the protocol, at [`P2p::start`] to run it.
 
+mod address_manager;
+mod block_download;
+mod codec;
+mod dialer;
 mod event;
+mod handshake;
+mod header_sync;
+mod limits;
+mod message;
+mod misbehavior;
 mod net;
 mod node;
+mod orphans;
+mod peer;
 mod peer_info;
+mod relay;
+mod serve;
 mod time;
 mod world;
 
-pub use event::{Action, ConnectTarget, DisconnectReason, Event, PeerId};
+pub use codec::{CodecError, Decoder, encode};
+pub use event::{Action, DisconnectReason, Event, PeerId};
+pub use message::{Message, PayloadError};
+pub use misbehavior::Offence;
 pub use net::{P2p, P2pConfig, P2pError, P2pHandle};
 pub use node::{Node, NodeConfig};
 pub use peer_info::{NetTotals, PeerInfo};

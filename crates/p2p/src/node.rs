@@ -1,18 +1,411 @@
 //! The protocol's state machine: all peers of one node.
+//!
+//! In:    [`Event`]s with the time at which they happened, the answers of [`World`].
+//! Out:   [`Action`]s, in the order in which they are to be done.
+//! Never: a clock, a socket, a thread, or randomness that the seed did not give. Maps are ordered, so the same events
+//!        give the same actions.
+//!
+//! This file takes events apart; what they mean stands in `handshake`, `header_sync`, `block_download`, `relay`, `serve`.
 
-use crate::{Action, Event, Time, World};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mycoin_primitives::bitcoin::p2p::ServiceFlags;
+use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
+use mycoin_primitives::{Amount, BlockHash, FeeRate, MAX_MONEY};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+use crate::address_manager::{AddressManager, canonical};
+use crate::block_download::BlockDownload;
+use crate::dialer::Dialer;
+use crate::limits::{
+    FEE_FILTER_INTERVAL, HANDSHAKE_TIMEOUT, INBOUND_MAX, INBOUND_PER_ADDRESS_MAX, OUTBOUND_LEARNED_MAX, PING_INTERVAL,
+    PING_TIMEOUT,
+};
+use crate::message::Message;
+use crate::misbehavior::{Offence, Penalty, penalty};
+use crate::peer::{Peer, Stage, TransactionKey};
+use crate::relay::TransactionRelay;
+use crate::{Action, DisconnectReason, Event, PeerId, PeerInfo, Time, World};
 
 /// What a [`Node`] is made of.
-#[derive(Debug, Clone)]
-pub struct NodeConfig {}
+#[derive(Debug, Clone, Default)]
+pub struct NodeConfig {
+    /// Whom to stay connected with: what was named by a person and the spec's fixed peers, as `host:port`.
+    pub connect: Vec<String>,
+    /// Whether addresses that peers tell are dialled as well.
+    pub dial_learned: bool,
+    /// The address manager's bytes ([`Node::addresses`]); damaged ones count as none.
+    pub addresses: Vec<u8>,
+    /// What all nonces and choices come from.
+    pub seed: u64,
+}
+
+/// What one call of [`Node::handle`] works with.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Time,
+    pub(crate) world: &'a dyn World,
+    pub(crate) actions: Vec<Action>,
+}
+
+impl Context<'_> {
+    pub(crate) fn send(&mut self, peer: PeerId, message: Message) {
+        self.actions.push(Action::Send { peer, message });
+    }
+}
 
 /// The protocol of one node, without I/O.
 #[derive(Debug)]
-pub struct Node {}
+pub struct Node {
+    pub(crate) rng: StdRng,
+    pub(crate) peers: BTreeMap<PeerId, Peer>,
+    pub(crate) dialer: Dialer,
+    pub(crate) addresses: AddressManager,
+    pub(crate) download: BlockDownload,
+    pub(crate) transactions: TransactionRelay,
+    /// Blocks of the best chain that were announced, newest first: from here the next announcement goes on.
+    pub(crate) announced: VecDeque<BlockHash>,
+    dial_learned: bool,
+    /// When the tasks of each second and each minute come next.
+    next_second: Time,
+    next_minute: Time,
+}
 
 impl Node {
+    /// A node without connections. It dials with the first [`Event::Tick`].
+    pub fn new(config: NodeConfig, now: Time) -> Self {
+        let mut dialer = Dialer::default();
+        for target in config.connect {
+            dialer.keep(target, now);
+        }
+        Self {
+            rng: StdRng::seed_from_u64(config.seed),
+            peers: BTreeMap::new(),
+            dialer,
+            addresses: AddressManager::from_bytes(&config.addresses),
+            download: BlockDownload::new(),
+            transactions: TransactionRelay::new(),
+            announced: VecDeque::new(),
+            dial_learned: config.dial_learned,
+            next_second: now,
+            next_minute: now,
+        }
+    }
+
     /// Says what to do about `event`, which happened at `now`.
-    pub fn handle(&mut self, _now: Time, _event: Event, _world: &dyn World) -> Vec<Action> {
-        todo!()
+    pub fn handle(&mut self, now: Time, event: Event, world: &dyn World) -> Vec<Action> {
+        let mut ctx = Context { now, world, actions: Vec::new() };
+        if self.announced.is_empty() {
+            self.announced.push_front(world.tip().1);
+        }
+        match event {
+            Event::Tick => self.tick(&mut ctx),
+            Event::Connected { peer, address, target } => self.connected(&mut ctx, peer, address, target),
+            Event::ConnectFailed { target } => self.dialer.ended(&target, now),
+            Event::Disconnected { peer } => self.forget_peer(&mut ctx, peer),
+            Event::Received { peer, message } => self.received(&mut ctx, peer, message),
+            Event::Garbled { peer, error } => self.drop_peer(&mut ctx, peer, DisconnectReason::Garbled(error)),
+            Event::Drained { peer } => self.drained(&mut ctx, peer),
+            Event::HeadersVerdict { peer, last, count, verdict } => {
+                self.headers_verdict(&mut ctx, peer, last, count, verdict);
+            }
+            Event::BlockVerdict { peer, hash, verdict } => self.block_verdict(&mut ctx, peer, hash, verdict),
+            Event::TransactionVerdict { peer, transaction, verdict } => {
+                self.transaction_verdict(&mut ctx, peer, transaction, verdict);
+            }
+            Event::NewTip => self.new_tip(&mut ctx),
+            Event::TransactionAdded(transaction) => self.transaction_added(&mut ctx, transaction),
+            Event::ConnectTo { target } => {
+                self.dialer.keep(target, now);
+                self.dial(&mut ctx);
+            }
+        }
+        ctx.actions
+    }
+
+    /// All connections, oldest first. What only sockets know (bytes, local address) is left empty.
+    pub fn peers(&self, now: Time, world: &dyn World) -> Vec<PeerInfo> {
+        let tip = world.tip().0;
+        let synced = |peer: &Peer| {
+            let (height, hash) = peer.chain.best_known?;
+            Some(if world.has_block(&hash) { height } else { height.min(tip) })
+        };
+        self.peers.values().map(|peer| peer.info(now, synced(peer))).collect()
+    }
+
+    /// The address manager's bytes, to be kept for the next run.
+    pub fn addresses(&self) -> Vec<u8> {
+        self.addresses.to_bytes()
+    }
+
+    /// How many things are remembered about transactions and blocks under way: for tests that nothing leaks.
+    #[doc(hidden)]
+    pub fn requests_under_way(&self) -> usize {
+        self.transactions.requests_under_way() + self.download.under_way()
+    }
+
+    fn connected(&mut self, ctx: &mut Context<'_>, id: PeerId, address: SocketAddr, target: Option<String>) {
+        let address = canonical(address);
+        match &target {
+            Some(target) => self.dialer.connected(target),
+            None => {
+                if let Err(reason) = self.place_for(address) {
+                    ctx.actions.push(Action::Disconnect { peer: id, reason });
+                    return;
+                }
+            }
+        }
+        let peer = Peer::new(id, address, target, self.rng.random(), ctx.now);
+        if !peer.is_inbound() {
+            ctx.send(id, peer.our_version(ctx));
+        }
+        self.peers.insert(id, peer);
+    }
+
+    /// Whether another inbound connection from `address` may come in.
+    fn place_for(&self, address: SocketAddr) -> Result<(), DisconnectReason> {
+        let inbound = || self.peers.values().filter(|peer| peer.is_inbound());
+        if inbound().count() >= INBOUND_MAX {
+            return Err(DisconnectReason::TooManyInbound);
+        }
+        let same = inbound().filter(|peer| peer.address.ip() == address.ip()).count();
+        if same >= INBOUND_PER_ADDRESS_MAX && !address.ip().is_loopback() {
+            return Err(DisconnectReason::TooManyFromAddress { limit: INBOUND_PER_ADDRESS_MAX });
+        }
+        Ok(())
+    }
+
+    /// Ends a connection, and forgets all about it.
+    pub(crate) fn drop_peer(&mut self, ctx: &mut Context<'_>, id: PeerId, reason: DisconnectReason) {
+        if self.peers.contains_key(&id) {
+            ctx.actions.push(Action::Disconnect { peer: id, reason });
+            self.forget_peer(ctx, id);
+        }
+    }
+
+    /// Lets the offence have its consequence.
+    pub(crate) fn blame(&mut self, ctx: &mut Context<'_>, id: PeerId, offence: Offence) {
+        match penalty(&offence) {
+            Penalty::None => {}
+            Penalty::Disconnect => self.drop_peer(ctx, id, DisconnectReason::Misbehaved(offence)),
+        }
+    }
+
+    /// Forgets a peer; what it was asked for is asked of others.
+    fn forget_peer(&mut self, ctx: &mut Context<'_>, id: PeerId) {
+        let Some(peer) = self.peers.remove(&id) else { return };
+        if let Some(target) = &peer.target {
+            self.dialer.ended(target, ctx.now);
+        }
+        self.download.release(&peer);
+        self.release_transactions(&peer);
+        self.begin_header_sync(ctx);
+        self.request_blocks(ctx);
+        self.request_transactions(ctx);
+    }
+
+    fn received(&mut self, ctx: &mut Context<'_>, id: PeerId, message: Message) {
+        // A message of a connection that we ended a moment ago.
+        let Some(peer) = self.peers.get(&id) else { return };
+        match (peer.stage, message) {
+            (Stage::AwaitVersion, Message::Version(version)) => self.version_came(ctx, id, &version),
+            (Stage::AwaitVerack, Message::Verack) => self.verack_came(ctx, id),
+            (Stage::AwaitVerack, Message::WtxidRelay) => self.with_peer(id, |peer| peer.relay.by_wtxid = true),
+            (Stage::AwaitVerack, Message::SendAddrV2) => self.with_peer(id, |peer| peer.wants_addrv2 = true),
+            // As Bitcoin Core does: what comes too early is ignored; the time-out ends connections that never get on.
+            (Stage::AwaitVersion | Stage::AwaitVerack, _) => {}
+            (Stage::Ready, message) => self.ready_message(ctx, id, message),
+        }
+    }
+
+    fn ready_message(&mut self, ctx: &mut Context<'_>, id: PeerId, message: Message) {
+        match message {
+            Message::Version(_) | Message::Verack | Message::Other => {}
+            Message::WtxidRelay | Message::SendAddrV2 => {
+                let command = message.command();
+                self.blame(ctx, id, Offence::LateNegotiation { command });
+            }
+            Message::Bloom => self.blame(ctx, id, Offence::BloomFilter),
+            Message::SendHeaders => self.with_peer(id, |peer| peer.wants_headers = true),
+            Message::FeeFilter(rate) => self.fee_filter_came(ctx, id, rate),
+            Message::Ping(nonce) => ctx.send(id, Message::Pong(nonce)),
+            Message::Pong(nonce) => self.pong_came(ctx, id, nonce),
+            Message::GetAddr => self.tell_addresses(ctx, id),
+            Message::Addr(list) => {
+                let list = list.iter().filter_map(|(seen, a)| Some((a.socket_addr().ok()?, a.services, *seen)));
+                self.addresses_came(ctx, id, list.collect());
+            }
+            Message::AddrV2(list) => {
+                let list = list.iter().filter_map(|a| Some((a.socket_addr().ok()?, a.services, a.time)));
+                self.addresses_came(ctx, id, list.collect());
+            }
+            Message::Inv(items) => self.inventory_came(ctx, id, &items),
+            Message::GetData(items) => self.data_wanted(ctx, id, items),
+            Message::NotFound(items) => self.not_found(ctx, id, &items),
+            Message::GetHeaders(request) => self.headers_wanted(ctx, id, &request),
+            Message::GetBlocks(request) => self.hashes_wanted(ctx, id, &request),
+            Message::Headers(headers) => self.headers_came(ctx, id, headers),
+            Message::Block(block) | Message::BlockWithoutWitness(block) => self.block_came(ctx, id, block),
+            Message::Transaction(transaction) | Message::TransactionWithoutWitness(transaction) => {
+                self.transaction_came(ctx, id, transaction);
+            }
+        }
+    }
+
+    pub(crate) fn with_peer(&mut self, id: PeerId, change: impl FnOnce(&mut Peer)) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            change(peer);
+        }
+    }
+
+    /// Sorts an announcement: blocks lead to headers, transactions to requests.
+    fn inventory_came(&mut self, ctx: &mut Context<'_>, id: PeerId, items: &[Inventory]) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        let (mut blocks, mut transactions) = (Vec::new(), Vec::new());
+        for item in items {
+            match item {
+                Inventory::Block(hash) => blocks.push(*hash),
+                // BIP339: after the negotiation only wtxids count, before it only txids.
+                Inventory::WTx(wtxid) if peer.relay.by_wtxid => transactions.push(TransactionKey::Wtxid(*wtxid)),
+                Inventory::Transaction(txid) if !peer.relay.by_wtxid => transactions.push(TransactionKey::Txid(*txid)),
+                Inventory::Transaction(_)
+                | Inventory::WTx(_)
+                | Inventory::WitnessTransaction(_)
+                | Inventory::WitnessBlock(_)
+                | Inventory::CompactBlock(_)
+                | Inventory::Error
+                | Inventory::Unknown { .. } => {}
+            }
+        }
+        self.blocks_announced(ctx, id, &blocks);
+        self.transactions_announced(ctx, id, &transactions);
+    }
+
+    fn not_found(&mut self, ctx: &mut Context<'_>, id: PeerId, items: &[Inventory]) {
+        for item in items {
+            match item {
+                Inventory::Block(hash) | Inventory::WitnessBlock(hash) => self.block_not_found(id, *hash),
+                Inventory::Transaction(txid) | Inventory::WitnessTransaction(txid) => {
+                    self.transaction_failed(TransactionKey::Txid(*txid), id);
+                }
+                Inventory::WTx(wtxid) => self.transaction_failed(TransactionKey::Wtxid(*wtxid), id),
+                Inventory::CompactBlock(_) | Inventory::Error | Inventory::Unknown { .. } => {}
+            }
+        }
+        self.request_blocks(ctx);
+        self.request_transactions(ctx);
+    }
+
+    fn fee_filter_came(&mut self, ctx: &mut Context<'_>, id: PeerId, rate: i64) {
+        match u64::try_from(rate) {
+            Ok(sat) if Amount::from_sat(sat) <= MAX_MONEY => {
+                self.with_peer(id, |peer| peer.relay.fee_filter = FeeRate::from_sat_per_kvb(sat));
+            }
+            _ => self.blame(ctx, id, Offence::FeeFilterOutOfRange { rate }),
+        }
+    }
+
+    fn pong_came(&mut self, ctx: &Context<'_>, id: PeerId, nonce: u64) {
+        self.with_peer(id, |peer| {
+            if let Some((waiting, sent)) = peer.pings.waiting
+                && waiting == nonce
+            {
+                let time = ctx.now.since(sent);
+                peer.pings.waiting = None;
+                peer.pings.last = Some(time);
+                peer.pings.best = Some(peer.pings.best.map_or(time, |best| best.min(time)));
+            }
+        });
+    }
+
+    fn addresses_came(&mut self, ctx: &Context<'_>, id: PeerId, list: Vec<(SocketAddr, ServiceFlags, u32)>) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let taken = peer.allowance.take(list.len(), ctx.now);
+        for (address, services, seen) in list.into_iter().take(taken) {
+            self.addresses.heard(address, services, seen, ctx.now, &mut self.rng);
+        }
+    }
+
+    fn tick(&mut self, ctx: &mut Context<'_>) {
+        self.check_times(ctx);
+        self.dial(ctx);
+        self.move_stalled_blocks(ctx);
+        self.announce_transactions(ctx);
+        if self.next_second <= ctx.now {
+            self.next_second = ctx.now.after(Duration::from_secs(1));
+            self.tell_fee_filters(ctx);
+            self.dial_learned_address(ctx);
+            self.begin_header_sync(ctx);
+            self.expire_transactions(ctx);
+            self.request_blocks(ctx);
+        }
+        if self.next_minute <= ctx.now {
+            self.next_minute = ctx.now.after(Duration::from_secs(60));
+            self.forgive_missing_blocks();
+        }
+    }
+
+    /// Ends connections that are too slow, and pings the others.
+    fn check_times(&mut self, ctx: &mut Context<'_>) {
+        let mut late = Vec::new();
+        for (id, peer) in &mut self.peers {
+            if !peer.is_ready() {
+                if ctx.now.since(peer.connected_at) >= HANDSHAKE_TIMEOUT {
+                    late.push((*id, DisconnectReason::HandshakeTimeout));
+                }
+                continue;
+            }
+            match peer.pings.waiting {
+                Some((_, sent)) if ctx.now.since(sent) >= PING_TIMEOUT => {
+                    late.push((*id, DisconnectReason::PingTimeout));
+                }
+                Some(_) => {}
+                None if peer.pings.last_sent.is_none_or(|last| ctx.now.since(last) >= PING_INTERVAL) => {
+                    let nonce = self.rng.random();
+                    peer.pings.waiting = Some((nonce, ctx.now));
+                    peer.pings.last_sent = Some(ctx.now);
+                    ctx.send(*id, Message::Ping(nonce));
+                }
+                None => {}
+            }
+        }
+        for (id, reason) in late {
+            self.drop_peer(ctx, id, reason);
+        }
+    }
+
+    fn dial(&mut self, ctx: &mut Context<'_>) {
+        let due = self.dialer.due(ctx.now);
+        ctx.actions.extend(due.into_iter().map(|target| Action::Connect { target }));
+    }
+
+    fn dial_learned_address(&mut self, ctx: &mut Context<'_>) {
+        if !self.dial_learned || self.dialer.learned() >= OUTBOUND_LEARNED_MAX {
+            return;
+        }
+        let (peers, dialer) = (&self.peers, &self.dialer);
+        let is_taken = |address: &SocketAddr| {
+            dialer.has(&address.to_string()) || peers.values().any(|peer| peer.address == *address)
+        };
+        if let Some(address) = self.addresses.pick(ctx.now, &mut self.rng, is_taken) {
+            self.dialer.try_once(address.to_string(), ctx.now);
+        }
+    }
+
+    /// Tells peers the least fee rate that we take, when it is new (BIP133).
+    fn tell_fee_filters(&mut self, ctx: &mut Context<'_>) {
+        let rate = ctx.world.min_fee();
+        for (id, peer) in &mut self.peers {
+            let is_due = match peer.relay.fee_filter_sent {
+                None => true,
+                Some((told, at)) => told != rate && ctx.now.since(at) >= FEE_FILTER_INTERVAL,
+            };
+            if is_due && peer.is_ready() {
+                peer.relay.fee_filter_sent = Some((rate, ctx.now));
+                ctx.send(*id, Message::FeeFilter(i64::try_from(rate.to_sat_per_kvb()).unwrap_or(i64::MAX)));
+            }
+        }
     }
 }

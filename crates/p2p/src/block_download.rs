@@ -1,0 +1,229 @@
+//! Blocks: which are asked of whom.
+//!
+//! The server names the blocks that it wants, lowest first. Each is asked of one peer at a time, of the one with the fewest
+//! requests among those whose announced chain is high enough. That such a peer has this very block is a guess where
+//! branches differ: `notfound` or silence moves the block to another peer and blames nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
+use mycoin_primitives::{Block, BlockHash, Height};
+
+use crate::limits::{
+    BLOCK_TIMEOUT, BLOCKS_IN_FLIGHT_MAX, BLOCKS_IN_FLIGHT_PER_PEER, POSTPONED, STALLING_MAX, STALLING_MIN, STALLS_MAX,
+};
+use crate::message::Message;
+use crate::misbehavior::Offence;
+use crate::node::{Context, Node};
+use crate::peer::{BlockRequest, Peer};
+use crate::world::BlockVerdict;
+use crate::{Action, DisconnectReason, PeerId, Time};
+
+/// Blocks under way.
+#[derive(Debug)]
+pub(crate) struct BlockDownload {
+    /// Whom each block was asked of.
+    asked: BTreeMap<BlockHash, PeerId>,
+    /// Blocks that came and have no verdict yet.
+    judged: BTreeSet<BlockHash>,
+    /// Blocks to leave alone until then.
+    postponed: BTreeMap<BlockHash, Time>,
+    /// How long a peer may give nothing before its blocks move to another.
+    patience: Duration,
+}
+
+impl BlockDownload {
+    pub(crate) fn new() -> Self {
+        let (asked, judged, postponed) = Default::default();
+        Self { asked, judged, postponed, patience: STALLING_MIN }
+    }
+
+    /// The peer is gone: its blocks are free.
+    pub(crate) fn release(&mut self, peer: &Peer) {
+        self.asked.retain(|_, asked| *asked != peer.id);
+    }
+
+    pub(crate) fn under_way(&self) -> usize {
+        self.asked.len() + self.judged.len()
+    }
+
+    fn is_free(&self, hash: &BlockHash) -> bool {
+        !self.asked.contains_key(hash) && !self.judged.contains(hash) && !self.postponed.contains_key(hash)
+    }
+}
+
+impl Peer {
+    /// Whether it may be asked for a block of that height.
+    fn may_give(&self, hash: &BlockHash, height: Height) -> bool {
+        self.serves_blocks()
+            && self.chain.in_flight.len() < BLOCKS_IN_FLIGHT_PER_PEER
+            && self.chain.best_known.is_some_and(|(best, _)| best >= height)
+            && !self.chain.lacks.contains(hash)
+    }
+}
+
+impl Node {
+    /// Asks for wanted blocks wherever there is room.
+    pub(crate) fn request_blocks(&mut self, ctx: &mut Context<'_>) {
+        self.download.postponed.retain(|_, until| *until > ctx.now);
+        let room = BLOCKS_IN_FLIGHT_MAX.saturating_sub(self.download.under_way());
+        let has_room = |peer: &Peer| peer.serves_blocks() && peer.chain.in_flight.len() < BLOCKS_IN_FLIGHT_PER_PEER;
+        if room == 0 || !self.peers.values().any(has_room) {
+            return;
+        }
+        let wanted = ctx.world.blocks_wanted(2 * BLOCKS_IN_FLIGHT_MAX);
+        let free: Vec<BlockHash> = wanted.into_iter().filter(|hash| self.download.is_free(hash)).take(room).collect();
+        let mut requests = BTreeMap::new();
+        for hash in free {
+            let Some(height) = ctx.world.header_height(&hash) else { continue };
+            let Some(id) = self.giver(&hash, height, None) else { continue };
+            self.assign(ctx.now, hash, height, id);
+            requests.entry(id).or_insert_with(Vec::new).push(Inventory::WitnessBlock(hash));
+        }
+        for (id, items) in requests {
+            ctx.send(id, Message::GetData(items));
+        }
+    }
+
+    /// The peer to ask: one that is known to have the block before others, then the one with the fewest requests.
+    fn giver(&self, hash: &BlockHash, height: Height, except: Option<PeerId>) -> Option<PeerId> {
+        let givers = self.peers.values().filter(|peer| Some(peer.id) != except && peer.may_give(hash, height));
+        let best = givers.min_by_key(|peer| (!peer.chain.known.contains(hash), peer.chain.in_flight.len(), peer.id));
+        best.map(|peer| peer.id)
+    }
+
+    fn assign(&mut self, now: Time, hash: BlockHash, height: Height, id: PeerId) {
+        self.download.asked.insert(hash, id);
+        self.with_peer(id, |peer| {
+            peer.chain.in_flight.insert(hash, BlockRequest { at: now, height });
+        });
+    }
+
+    /// Takes a request back.
+    fn unassign(&mut self, hash: &BlockHash) {
+        if let Some(id) = self.download.asked.remove(hash) {
+            self.with_peer(id, |peer| {
+                peer.chain.in_flight.remove(hash);
+            });
+        }
+    }
+
+    pub(crate) fn block_came(&mut self, ctx: &mut Context<'_>, id: PeerId, block: Arc<Block>) {
+        let hash = block.block_hash();
+        let was_asked = self.download.asked.get(&hash) == Some(&id);
+        self.unassign(&hash);
+        self.with_peer(id, |peer| {
+            peer.chain.known.insert(hash);
+            if was_asked {
+                peer.chain.last_delivery = Some(ctx.now);
+                peer.chain.stalls = 0;
+            }
+        });
+        if was_asked {
+            self.download.patience = (self.download.patience * 17 / 20).max(STALLING_MIN);
+        }
+        let is_news = !self.download.judged.contains(&hash) && !ctx.world.has_block(&hash);
+        // What nobody asked for is taken while it is cheap: peers may push a block that they mined.
+        let is_welcome = was_asked || self.download.judged.len() < BLOCKS_IN_FLIGHT_PER_PEER;
+        if is_news && is_welcome {
+            if ctx.world.header_height(&block.header.prev_blockhash).is_some() {
+                self.download.judged.insert(hash);
+                ctx.actions.push(Action::SubmitBlock { peer: id, block });
+            } else {
+                self.ask_headers_from_here(ctx, id);
+            }
+        }
+        self.request_blocks(ctx);
+    }
+
+    pub(crate) fn block_verdict(&mut self, ctx: &mut Context<'_>, id: PeerId, hash: BlockHash, verdict: BlockVerdict) {
+        self.download.judged.remove(&hash);
+        match verdict {
+            BlockVerdict::Accepted => {
+                let height = ctx.world.header_height(&hash);
+                self.with_peer(id, |peer| {
+                    peer.chain.last_block = Some(ctx.now);
+                    if let Some(height) = height {
+                        peer.knows_block(height, hash);
+                    }
+                });
+            }
+            BlockVerdict::AlreadyKnown => {}
+            BlockVerdict::Invalid { reason } => {
+                // The server no longer wants it; should it still name it, nobody is asked in a circle.
+                self.postpone(ctx, hash);
+                self.blame(ctx, id, Offence::InvalidBlock { reason });
+            }
+            BlockVerdict::Mutated { reason } => self.blame(ctx, id, Offence::MutatedBlock { reason }),
+            BlockVerdict::RetryLater | BlockVerdict::Failed { .. } => self.postpone(ctx, hash),
+            BlockVerdict::UnknownParent => {
+                self.postpone(ctx, hash);
+                self.ask_headers_from_here(ctx, id);
+            }
+        }
+        self.request_blocks(ctx);
+    }
+
+    fn postpone(&mut self, ctx: &Context<'_>, hash: BlockHash) {
+        self.download.postponed.insert(hash, ctx.now.after(POSTPONED));
+    }
+
+    pub(crate) fn block_not_found(&mut self, id: PeerId, hash: BlockHash) {
+        if self.download.asked.get(&hash) == Some(&id) {
+            self.unassign(&hash);
+            self.with_peer(id, |peer| {
+                peer.chain.lacks.insert(hash);
+            });
+        }
+    }
+
+    /// Moves blocks away from peers that give none of those they were asked for.
+    pub(crate) fn move_stalled_blocks(&mut self, ctx: &mut Context<'_>) {
+        let patience = self.download.patience;
+        let waits = |peer: &Peer| {
+            let oldest = peer.chain.in_flight.values().map(|request| request.at).min()?;
+            Some((peer.id, ctx.now.since(oldest.max(peer.chain.last_delivery.unwrap_or_default()))))
+        };
+        let slow: Vec<_> = self.peers.values().filter_map(waits).filter(|(_, wait)| *wait >= patience).collect();
+        for (id, wait) in slow {
+            let moved = self.move_blocks_of(ctx, id);
+            if moved > 0 {
+                self.download.patience = (self.download.patience * 2).min(STALLING_MAX);
+            }
+            let stalls = self.peers.get(&id).map_or(0, |peer| peer.chain.stalls);
+            if stalls >= STALLS_MAX || wait >= BLOCK_TIMEOUT {
+                self.drop_peer(ctx, id, DisconnectReason::Stalling);
+            }
+        }
+    }
+
+    /// Asks others for the blocks that `from` is late with; those that nobody else has stay. Returns how many moved.
+    fn move_blocks_of(&mut self, ctx: &mut Context<'_>, from: PeerId) -> usize {
+        let Some(peer) = self.peers.get(&from) else { return 0 };
+        let late: Vec<(BlockHash, Height)> = peer.chain.in_flight.iter().map(|(hash, r)| (*hash, r.height)).collect();
+        let mut requests = BTreeMap::new();
+        let mut moved = 0;
+        for (hash, height) in late {
+            let Some(to) = self.giver(&hash, height, Some(from)) else { continue };
+            self.unassign(&hash);
+            self.with_peer(from, |peer| {
+                peer.chain.lacks.insert(hash);
+                peer.chain.stalls += 1;
+            });
+            self.assign(ctx.now, hash, height, to);
+            requests.entry(to).or_insert_with(Vec::new).push(Inventory::WitnessBlock(hash));
+            moved += 1;
+        }
+        for (to, items) in requests {
+            ctx.send(to, Message::GetData(items));
+        }
+        moved
+    }
+
+    /// Once in a while everybody may be asked for everything again: a peer that lacked a block may have it by now.
+    pub(crate) fn forgive_missing_blocks(&mut self) {
+        self.peers.values_mut().for_each(|peer| peer.chain.lacks.clear());
+    }
+}

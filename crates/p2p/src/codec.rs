@@ -1,0 +1,154 @@
+//! Bitcoin's v1 framing: magic, command, length, checksum, payload.
+//!
+//! In:    bytes as they arrive, in pieces of any size.
+//! Out:   whole messages, or the one reason why the stream cannot go on.
+//! Never: memory on the peer's word: the buffer grows with the bytes that came.
+//!
+//! Source: Bitcoin Core `V1Transport`, src/net.cpp.
+
+use mycoin_primitives::bitcoin::p2p::Magic;
+use mycoin_primitives::hashes::{Hash as _, sha256d};
+
+use crate::limits::{HANDSHAKE_PAYLOAD_MAX, PAYLOAD_MAX};
+use crate::message::{Message, PayloadError};
+
+const HEADER: usize = 24;
+const COMMAND: usize = 12;
+
+/// Why a stream of bytes is no stream of messages. The connection ends.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// Another network's magic, or another protocol.
+    #[error("a message begins with {found:02x?}, which is another network's sign or none")]
+    WrongMagic {
+        /// What came.
+        found: [u8; 4],
+    },
+    /// The command is not ASCII filled up with zeros.
+    #[error("a message's name is not plain text")]
+    BadCommand,
+    /// The payload is too long.
+    #[error("a message of {length} bytes, at most {limit} are allowed now")]
+    TooLong {
+        /// What its header says.
+        length: usize,
+        /// What is allowed at this time.
+        limit: usize,
+    },
+    /// The payload's hash is not the header's.
+    #[error("a “{command}” message has a wrong checksum")]
+    BadChecksum {
+        /// The message's name.
+        command: String,
+    },
+    /// The payload is no such message.
+    #[error("a “{command}” message is wrong: {error}")]
+    Payload {
+        /// The message's name.
+        command: String,
+        /// What is wrong with it.
+        error: PayloadError,
+    },
+}
+
+/// The bytes of `message` on the network with that magic.
+pub fn encode(magic: Magic, message: &Message) -> Vec<u8> {
+    let mut bytes = vec![0; HEADER];
+    message.write_payload(&mut bytes);
+    let (header, payload) = bytes.split_at_mut(HEADER);
+    let length = u32::try_from(payload.len()).expect("messages that we make stay below 4 MB");
+    let command = message.command().as_bytes();
+    header[..4].copy_from_slice(&magic.to_bytes());
+    header[4..4 + command.len()].copy_from_slice(command);
+    header[16..20].copy_from_slice(&length.to_le_bytes());
+    header[20..].copy_from_slice(&checksum(payload));
+    bytes
+}
+
+fn checksum(payload: &[u8]) -> [u8; 4] {
+    let [a, b, c, d, ..] = sha256d::Hash::hash(payload).to_byte_array();
+    [a, b, c, d]
+}
+
+/// How far the sender's half of the handshake has come; before it ends, messages must be short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Nothing,
+    Version,
+    Verack,
+}
+
+/// Takes one peer's bytes and gives its messages.
+#[derive(Debug)]
+pub struct Decoder {
+    magic: Magic,
+    buffer: Vec<u8>,
+    /// Where the bytes begin that are not used yet.
+    start: usize,
+    seen: Seen,
+}
+
+impl Decoder {
+    /// A decoder at the beginning of a connection.
+    pub fn new(magic: Magic) -> Self {
+        Self { magic, buffer: Vec::new(), start: 0, seen: Seen::Nothing }
+    }
+
+    /// Takes bytes as they arrive.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        // What a long message needed is given back with it.
+        if self.buffer.is_empty() && self.buffer.capacity() > 1 << 18 {
+            self.buffer = Vec::new();
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole message; `None` until more bytes come.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError`] as soon as the bytes that came cannot become a message: wrong magic with the first four, a wrong
+    /// length with the header. The connection cannot go on then.
+    pub fn next_message(&mut self) -> Result<Option<Message>, CodecError> {
+        let bytes = self.buffer.get(self.start..).unwrap_or_default();
+        let Some((magic, _)) = bytes.split_first_chunk::<4>() else { return Ok(None) };
+        if *magic != self.magic.to_bytes() {
+            return Err(CodecError::WrongMagic { found: *magic });
+        }
+        let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else { return Ok(None) };
+        let command = read_command(header)?;
+        let length = u32::from_le_bytes([header[16], header[17], header[18], header[19]]) as usize;
+        let limit = if self.seen == Seen::Verack { PAYLOAD_MAX } else { HANDSHAKE_PAYLOAD_MAX };
+        if length > limit {
+            return Err(CodecError::TooLong { length, limit });
+        }
+        let Some(payload) = rest.get(..length) else { return Ok(None) };
+        if checksum(payload)[..] != header[20..] {
+            return Err(CodecError::BadChecksum { command: command.to_owned() });
+        }
+        let message = Message::read_payload(command, payload)
+            .map_err(|error| CodecError::Payload { command: command.to_owned(), error })?;
+        self.start += HEADER + length;
+        self.seen = match (self.seen, &message) {
+            (Seen::Nothing, Message::Version(_)) => Seen::Version,
+            (Seen::Version, Message::Verack) => Seen::Verack,
+            (seen, _) => seen,
+        };
+        Ok(Some(message))
+    }
+}
+
+/// The name: printable ASCII, then only zeros.
+fn read_command(header: &[u8; HEADER]) -> Result<&str, CodecError> {
+    let field = &header[4..4 + COMMAND];
+    let end = field.iter().position(|&b| b == 0).unwrap_or(COMMAND);
+    let (name, padding) = field.split_at(end);
+    if padding.iter().any(|&b| b != 0) || !name.iter().all(|b| (b' '..=b'~').contains(b)) {
+        return Err(CodecError::BadCommand);
+    }
+    std::str::from_utf8(name).map_err(|_| CodecError::BadCommand)
+}

@@ -1,0 +1,115 @@
+//! Every limit of the protocol, by name.
+//!
+//! Most are Bitcoin Core's (src/net.h, src/net_processing.cpp, src/node/txdownloadman.h).
+
+use std::time::Duration;
+
+/// The protocol version that we speak: the one of BIP339.
+pub(crate) const PROTOCOL_VERSION: u32 = 70_016;
+/// The oldest version that we talk with: the one of BIP133.
+pub(crate) const MIN_PROTOCOL_VERSION: u32 = 70_013;
+/// What we call ourselves (BIP14).
+pub(crate) const USER_AGENT: &str = "/MyCoin:0.1.0/";
+
+/// The longest payload, in bytes (`MAX_PROTOCOL_MESSAGE_LENGTH`).
+pub(crate) const PAYLOAD_MAX: usize = 4_000_000;
+/// The longest payload before the handshake is complete, in bytes.
+pub(crate) const HANDSHAKE_PAYLOAD_MAX: usize = 1_024;
+/// The longest user agent, in bytes (`MAX_SUBVERSION_LENGTH`).
+pub(crate) const USER_AGENT_MAX: usize = 256;
+/// Items in `inv`, `getdata`, `notfound` that we take (`MAX_INV_SZ`).
+pub(crate) const INVENTORY_MAX: usize = 50_000;
+/// Items in a `getdata` that we send (`MAX_GETDATA_SZ`).
+pub(crate) const GETDATA_MAX: usize = 1_000;
+/// Headers in a message (`MAX_HEADERS_RESULTS`).
+pub(crate) const HEADERS_MAX: usize = 2_000;
+/// Hashes in a locator (`MAX_LOCATOR_SZ`).
+pub(crate) const LOCATOR_MAX: usize = 101;
+/// Hashes in the answer to `getblocks`.
+pub(crate) const GETBLOCKS_MAX: usize = 500;
+/// Addresses in a message (`MAX_ADDR_TO_SEND`).
+pub(crate) const ADDRESSES_MAX: usize = 1_000;
+
+/// Connections that others may have to us: 125 in all, 10 of them ours.
+pub(crate) const INBOUND_MAX: usize = 115;
+/// Connections from one address; loopback is free.
+pub(crate) const INBOUND_PER_ADDRESS_MAX: usize = 10;
+/// Connections to addresses that we learned.
+pub(crate) const OUTBOUND_LEARNED_MAX: usize = 8;
+/// How long the handshake may take.
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often a peer is pinged.
+pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(120);
+/// After how long without an answer to a ping a peer is dead.
+pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(20 * 60);
+/// The first wait before a peer is dialled again.
+pub(crate) const RETRY_FIRST: Duration = Duration::from_secs(1);
+/// The longest wait before a peer is dialled again.
+pub(crate) const RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// How long an answer to `getheaders` may take before another peer is asked.
+pub(crate) const HEADERS_TIMEOUT: Duration = Duration::from_secs(60);
+/// Peers that are asked for their whole chain of headers at the same time.
+pub(crate) const HEADER_SYNC_PEERS: usize = 3;
+/// Headers messages of one peer that are judged at once; more are dropped.
+pub(crate) const HEADERS_JUDGED_MAX: usize = 4;
+/// Headers messages in a row that do not connect before the peer is let go.
+pub(crate) const UNCONNECTED_HEADERS_MAX: u32 = 10;
+/// Blocks announced by headers; more are announced by `inv` (`MAX_BLOCKS_TO_ANNOUNCE`).
+pub(crate) const BLOCKS_ANNOUNCED_MAX: usize = 8;
+
+/// Announced blocks that are remembered, to find where the next announcement begins.
+pub(crate) const ANNOUNCED_BLOCKS_REMEMBERED: usize = 100;
+
+/// Blocks that one peer is asked for at once (`MAX_BLOCKS_IN_TRANSIT_PER_PEER`).
+pub(crate) const BLOCKS_IN_FLIGHT_PER_PEER: usize = 16;
+/// Blocks asked for or being judged in all; bounds the memory they take.
+pub(crate) const BLOCKS_IN_FLIGHT_MAX: usize = 64;
+/// How long a peer may give none of the blocks that it was asked for, at first …
+pub(crate) const STALLING_MIN: Duration = Duration::from_secs(2);
+/// … and at most: it doubles with each move to another peer.
+pub(crate) const STALLING_MAX: Duration = Duration::from_secs(64);
+/// Blocks in a row that are taken from a peer for being late before it is let go.
+pub(crate) const STALLS_MAX: u32 = 16;
+/// How long a peer may give none of them when nobody else has them.
+pub(crate) const BLOCK_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+/// How long a block that could not be judged is left alone.
+pub(crate) const POSTPONED: Duration = Duration::from_secs(30);
+
+/// Transactions that one peer is asked for at once (`MAX_PEER_TX_REQUEST_IN_FLIGHT`).
+pub(crate) const TRANSACTIONS_IN_FLIGHT_PER_PEER: usize = 100;
+/// Announced transactions that are remembered for one peer (`MAX_PEER_TX_ANNOUNCEMENTS`).
+pub(crate) const TRANSACTIONS_ANNOUNCED_PER_PEER: usize = 5_000;
+/// How long a transaction may take before another peer is asked (`GETDATA_TX_INTERVAL`).
+pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// Transactions of one peer that are judged at once; more are dropped, asked for or not.
+pub(crate) const TRANSACTIONS_JUDGED_PER_PEER: usize = 200;
+/// Transactions in one announcement of ours.
+pub(crate) const ANNOUNCEMENT_MAX: usize = 1_000;
+/// Transactions of the mempool that a new peer is told about.
+pub(crate) const ANNOUNCEMENTS_AT_START: usize = 5_000;
+/// Announcements that wait for one peer; more are not made.
+pub(crate) const ANNOUNCEMENTS_WAITING_MAX: usize = 50_000;
+/// Transactions that a peer is known to have, remembered for each peer.
+pub(crate) const KNOWN_TRANSACTIONS_MAX: usize = 20_000;
+/// Blocks that a peer is known to have, remembered for each peer.
+pub(crate) const KNOWN_BLOCKS_MAX: usize = 1_000;
+/// Transactions whose verdict is remembered.
+pub(crate) const VERDICTS_MAX: usize = 50_000;
+/// Orphan transactions kept.
+pub(crate) const ORPHANS_MAX: usize = 100;
+/// The weight of the orphans kept from one peer.
+pub(crate) const ORPHAN_WEIGHT_PER_PEER: u64 = 404_000;
+/// How long an orphan is kept.
+pub(crate) const ORPHAN_TIMEOUT: Duration = Duration::from_secs(20 * 60);
+/// How often a changed fee filter is told.
+pub(crate) const FEE_FILTER_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Addresses a second that a peer may tell (`MAX_ADDR_RATE_PER_SECOND`), in thousandths.
+pub(crate) const ADDRESS_MILLITOKENS_PER_SECOND: u64 = 100;
+/// The most addresses that it may have saved up (`MAX_ADDR_PROCESSING_TOKEN_BUCKET`).
+pub(crate) const ADDRESS_TOKENS_MAX: u64 = 1_000;
+/// Addresses remembered.
+pub(crate) const ADDRESS_BOOK_MAX: usize = 5_000;
+/// Bytes of transactions given in one go; then the peer must have read them before it gets more.
+pub(crate) const SERVED_AT_ONCE: usize = 1_000_000;

@@ -1,0 +1,150 @@
+//! What a peer may do wrong, and what follows from it. No wildcard arm: whoever adds an offence decides here.
+
+use std::time::Duration;
+
+use crate::Time;
+
+/// Something that no peer that follows the protocol does. Only its sender is blamed for it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Offence {
+    /// A bloom filter message (BIP37); we never offered the service.
+    #[error("it sent a bloom filter, which we do not serve")]
+    BloomFilter,
+    /// A feature was negotiated after `verack` (BIP155, BIP339).
+    #[error("it negotiated “{command}” after the handshake")]
+    LateNegotiation {
+        /// The message's name.
+        command: &'static str,
+    },
+    /// A headers message in which a header is not the child of the one before.
+    #[error("it sent headers that do not follow each other")]
+    HeadersNotContinuous,
+    /// Headers that connect to nothing that we know, again and again.
+    #[error("it sent {count} headers messages that connect to nothing")]
+    HeadersUnconnected {
+        /// How many in a row.
+        count: u32,
+    },
+    /// A header breaks a rule.
+    #[error("it sent an invalid header ({reason})")]
+    InvalidHeader {
+        /// Bitcoin's reject string.
+        reason: String,
+    },
+    /// A block breaks a rule.
+    #[error("it sent an invalid block ({reason})")]
+    InvalidBlock {
+        /// Bitcoin's reject string.
+        reason: String,
+    },
+    /// A block's body is not the one that its header names.
+    #[error("it sent a mutated block ({reason})")]
+    MutatedBlock {
+        /// Bitcoin's reject string.
+        reason: String,
+    },
+    /// A transaction breaks a consensus rule.
+    #[error("it sent an invalid transaction ({reason})")]
+    InvalidTransaction {
+        /// Bitcoin's reject string.
+        reason: String,
+    },
+    /// A transaction that policy refuses.
+    #[error("it sent a transaction that we do not take ({reason})")]
+    RefusedTransaction {
+        /// Bitcoin's reject string.
+        reason: String,
+    },
+    /// It wants more at once than anybody can use.
+    #[error("it asked for more than {limit} things before it read the answers")]
+    TooManyRequests {
+        /// How many may wait.
+        limit: usize,
+    },
+    /// Something ahead of our clock.
+    #[error("it sent something from the future")]
+    TooEarly,
+    /// A negative fee filter or one above all money.
+    #[error("its fee filter of {rate} sat/kvB is out of range")]
+    FeeFilterOutOfRange {
+        /// What it said.
+        rate: i64,
+    },
+}
+
+/// What follows from an offence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Penalty {
+    /// Nothing: an honest peer may do it.
+    None,
+    /// The connection ends.
+    Disconnect,
+}
+
+pub(crate) const fn penalty(offence: &Offence) -> Penalty {
+    match offence {
+        Offence::BloomFilter
+        | Offence::LateNegotiation { .. }
+        | Offence::HeadersNotContinuous
+        | Offence::HeadersUnconnected { .. }
+        | Offence::InvalidHeader { .. }
+        | Offence::InvalidBlock { .. }
+        | Offence::InvalidTransaction { .. }
+        | Offence::TooManyRequests { .. } => Penalty::Disconnect,
+        // The hash is not marked invalid: another peer may have the body that belongs to it.
+        Offence::MutatedBlock { .. } => Penalty::Disconnect,
+        // Policies and clocks differ between honest peers; Bitcoin Core ignores strange fee filters.
+        Offence::RefusedTransaction { .. } | Offence::TooEarly | Offence::FeeFilterOutOfRange { .. } => Penalty::None,
+    }
+}
+
+/// Bounds what peers can make us log: so many lines in each span of time.
+///
+/// Source: the limit that came with CVE-2025-54604 and CVE-2025-54605 (disk filled by log lines).
+#[derive(Debug)]
+pub(crate) struct LogBudget {
+    lines: u32,
+    refill: Duration,
+    left: u32,
+    since: Time,
+}
+
+impl LogBudget {
+    pub(crate) const fn new(lines: u32, refill: Duration) -> Self {
+        Self { lines, refill, left: lines, since: Time::from_unix_millis(0) }
+    }
+
+    /// Whether another line may be written.
+    pub(crate) fn spend(&mut self, now: Time) -> bool {
+        if now.since(self.since) >= self.refill {
+            self.left = self.lines;
+            self.since = now;
+        }
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_lines_are_bounded() {
+        let mut budget = LogBudget::new(20, Duration::from_secs(60));
+        let lines = (0..100_000u64).filter(|i| budget.spend(Time::from_unix_millis(1_000_000 + i))).count();
+        assert_eq!(lines, 40, "100 s hold two minutes that have begun");
+    }
+
+    #[test]
+    fn only_what_honest_peers_never_do_is_punished() {
+        assert_eq!(penalty(&Offence::MutatedBlock { reason: String::new() }), Penalty::Disconnect);
+        assert_eq!(penalty(&Offence::RefusedTransaction { reason: String::new() }), Penalty::None);
+        assert_eq!(penalty(&Offence::TooEarly), Penalty::None);
+    }
+}

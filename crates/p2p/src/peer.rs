@@ -1,0 +1,342 @@
+//! What we know about one peer.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mycoin_primitives::bitcoin::p2p::ServiceFlags;
+use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
+use mycoin_primitives::{BlockHash, FeeRate, Height, Txid, Wtxid};
+
+use crate::limits::{ADDRESS_MILLITOKENS_PER_SECOND, ADDRESS_TOKENS_MAX, KNOWN_BLOCKS_MAX, KNOWN_TRANSACTIONS_MAX};
+use crate::world::WaitingTransaction;
+use crate::{PeerId, PeerInfo, Time};
+
+/// How far the handshake has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Its `version` has not come.
+    AwaitVersion,
+    /// Its `verack` has not come.
+    AwaitVerack,
+    /// All messages are understood.
+    Ready,
+}
+
+/// What the peer's `version` said.
+#[derive(Debug, Clone)]
+pub(crate) struct Introduction {
+    pub(crate) version: u32,
+    pub(crate) services: ServiceFlags,
+    pub(crate) user_agent: String,
+    pub(crate) start_height: i32,
+    pub(crate) relays_transactions: bool,
+    pub(crate) time_offset: i64,
+}
+
+/// A set that forgets its oldest members.
+#[derive(Debug)]
+pub(crate) struct RecentSet<T> {
+    members: BTreeSet<T>,
+    order: VecDeque<T>,
+    limit: usize,
+}
+
+impl<T: Copy + Ord> RecentSet<T> {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { members: BTreeSet::new(), order: VecDeque::new(), limit }
+    }
+
+    /// Adds `item`; whether it is new.
+    pub(crate) fn insert(&mut self, item: T) -> bool {
+        if !self.members.insert(item) {
+            return false;
+        }
+        self.order.push_back(item);
+        if self.order.len() > self.limit
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.members.remove(&oldest);
+        }
+        true
+    }
+
+    pub(crate) fn contains(&self, item: &T) -> bool {
+        self.members.contains(item)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.members.clear();
+        self.order.clear();
+    }
+}
+
+/// A name of a transaction on the wire: by wtxid with peers that negotiated it (BIP339), else by txid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum TransactionKey {
+    Wtxid(Wtxid),
+    Txid(Txid),
+}
+
+/// Pings: one at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Pings {
+    /// The one under way: its nonce and when it left.
+    pub(crate) waiting: Option<(u64, Time)>,
+    pub(crate) last_sent: Option<Time>,
+    pub(crate) last: Option<Duration>,
+    pub(crate) best: Option<Duration>,
+}
+
+/// A block that the peer was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BlockRequest {
+    pub(crate) at: Time,
+    pub(crate) height: Height,
+}
+
+/// What the peer has told about its chain, and what it was asked for.
+#[derive(Debug)]
+pub(crate) struct PeerChain {
+    /// The highest valid header that it announced.
+    pub(crate) best_known: Option<(Height, BlockHash)>,
+    /// Blocks that it has: it announced them, or we did.
+    pub(crate) known: RecentSet<BlockHash>,
+    /// Blocks that it turned out not to have, or kept back.
+    pub(crate) lacks: RecentSet<BlockHash>,
+    /// When a `getheaders` left that is not answered.
+    pub(crate) headers_asked: Option<Time>,
+    /// Whether it was asked for its headers at all.
+    pub(crate) headers_begun: bool,
+    /// Headers messages that are being judged.
+    pub(crate) headers_judged: usize,
+    /// Headers messages in a row that did not connect.
+    pub(crate) unconnected: u32,
+    /// Blocks that it was asked for.
+    pub(crate) in_flight: BTreeMap<BlockHash, BlockRequest>,
+    /// When it last gave a block that it was asked for.
+    pub(crate) last_delivery: Option<Time>,
+    /// When it last gave a block that was new.
+    pub(crate) last_block: Option<Time>,
+    /// Blocks in a row that it was too late with.
+    pub(crate) stalls: u32,
+}
+
+/// What the peer wants to know about transactions, and what it knows.
+#[derive(Debug)]
+pub(crate) struct PeerRelay {
+    /// Announcements name the wtxid (BIP339).
+    pub(crate) by_wtxid: bool,
+    /// Transactions that it has: it announced them, or we did.
+    pub(crate) known: RecentSet<TransactionKey>,
+    /// Transactions that it announced and that we want: it was asked, or comes next.
+    pub(crate) announced: BTreeSet<TransactionKey>,
+    /// How many of them it was asked for.
+    pub(crate) in_flight: usize,
+    /// What it will be told, in this order.
+    pub(crate) to_announce: VecDeque<WaitingTransaction>,
+    /// The least fee rate that it takes.
+    pub(crate) fee_filter: FeeRate,
+    /// The one that we told it, and when.
+    pub(crate) fee_filter_sent: Option<(FeeRate, Time)>,
+    /// Transactions of its that are being judged.
+    pub(crate) judged: usize,
+    /// When it last gave a transaction that was new.
+    pub(crate) last_transaction: Option<Time>,
+}
+
+/// The addresses that the peer may tell: a token bucket, in thousandths of an address.
+#[derive(Debug)]
+pub(crate) struct AddressAllowance {
+    millitokens: u64,
+    filled_at: Time,
+}
+
+impl AddressAllowance {
+    /// Bitcoin Core starts with one: a peer may tell its own address.
+    pub(crate) const fn new(now: Time) -> Self {
+        Self { millitokens: 1_000, filled_at: now }
+    }
+
+    /// We asked for addresses: the answer may be a full message.
+    pub(crate) fn expect_answer(&mut self) {
+        self.millitokens += ADDRESS_TOKENS_MAX * 1_000;
+    }
+
+    /// How many of `count` addresses are taken now.
+    pub(crate) fn take(&mut self, count: usize, now: Time) -> usize {
+        let cap = ADDRESS_TOKENS_MAX * 1_000;
+        if self.millitokens < cap {
+            let elapsed = now.since(self.filled_at).as_millis() as u64;
+            self.millitokens = cap.min(self.millitokens + elapsed * ADDRESS_MILLITOKENS_PER_SECOND / 1_000);
+        }
+        self.filled_at = now;
+        let taken = (self.millitokens / 1_000).min(count as u64);
+        self.millitokens -= taken * 1_000;
+        taken as usize
+    }
+}
+
+/// One connection's state.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) id: PeerId,
+    pub(crate) address: SocketAddr,
+    /// What was dialled; `None` for inbound peers.
+    pub(crate) target: Option<String>,
+    pub(crate) connected_at: Time,
+    /// The nonce of the `version` that we sent, by which we know ourselves.
+    pub(crate) our_nonce: u64,
+    pub(crate) stage: Stage,
+    pub(crate) introduction: Option<Introduction>,
+    pub(crate) wants_addrv2: bool,
+    pub(crate) wants_headers: bool,
+    pub(crate) pings: Pings,
+    pub(crate) chain: PeerChain,
+    pub(crate) relay: PeerRelay,
+    pub(crate) allowance: AddressAllowance,
+    /// Whether it has asked for addresses; it is answered once.
+    pub(crate) addresses_given: bool,
+    /// What it asked for and has not got yet.
+    pub(crate) wants: VecDeque<Inventory>,
+    /// Whether it must read what it got before it gets more.
+    pub(crate) is_reading: bool,
+}
+
+impl Peer {
+    pub(crate) fn new(id: PeerId, address: SocketAddr, target: Option<String>, our_nonce: u64, now: Time) -> Self {
+        Self {
+            id,
+            address,
+            target,
+            connected_at: now,
+            our_nonce,
+            stage: Stage::AwaitVersion,
+            introduction: None,
+            wants_addrv2: false,
+            wants_headers: false,
+            pings: Pings::default(),
+            chain: PeerChain {
+                best_known: None,
+                known: RecentSet::new(KNOWN_BLOCKS_MAX),
+                lacks: RecentSet::new(KNOWN_BLOCKS_MAX),
+                headers_asked: None,
+                headers_begun: false,
+                headers_judged: 0,
+                unconnected: 0,
+                in_flight: BTreeMap::new(),
+                last_delivery: None,
+                last_block: None,
+                stalls: 0,
+            },
+            relay: PeerRelay {
+                by_wtxid: false,
+                known: RecentSet::new(KNOWN_TRANSACTIONS_MAX),
+                announced: BTreeSet::new(),
+                in_flight: 0,
+                to_announce: VecDeque::new(),
+                fee_filter: FeeRate::ZERO,
+                fee_filter_sent: None,
+                judged: 0,
+                last_transaction: None,
+            },
+            allowance: AddressAllowance::new(now),
+            addresses_given: false,
+            wants: VecDeque::new(),
+            is_reading: false,
+        }
+    }
+
+    pub(crate) const fn is_inbound(&self) -> bool {
+        self.target.is_none()
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.stage == Stage::Ready
+    }
+
+    /// Whether it keeps all blocks, with witnesses.
+    pub(crate) fn serves_blocks(&self) -> bool {
+        let needed = ServiceFlags::NETWORK | ServiceFlags::WITNESS;
+        self.is_ready() && self.introduction.as_ref().is_some_and(|known| known.services.has(needed))
+    }
+
+    pub(crate) fn wants_transactions(&self) -> bool {
+        self.is_ready() && self.introduction.as_ref().is_some_and(|known| known.relays_transactions)
+    }
+
+    /// The name by which this peer and we speak of a transaction.
+    pub(crate) fn key_of(&self, transaction: &WaitingTransaction) -> TransactionKey {
+        if self.relay.by_wtxid {
+            TransactionKey::Wtxid(transaction.wtxid)
+        } else {
+            TransactionKey::Txid(transaction.txid)
+        }
+    }
+
+    /// Notes a valid header that it announced.
+    pub(crate) fn knows_block(&mut self, height: Height, hash: BlockHash) {
+        self.chain.known.insert(hash);
+        if self.chain.best_known.is_none_or(|(best, _)| height >= best) {
+            self.chain.best_known = Some((height, hash));
+        }
+    }
+
+    /// What is told about it. What only the socket knows is left empty.
+    pub(crate) fn info(&self, now: Time, synced_blocks: Option<Height>) -> PeerInfo {
+        let known = self.introduction.as_ref();
+        PeerInfo {
+            id: self.id,
+            address: self.address,
+            local_address: None,
+            target: self.target.clone(),
+            inbound: self.is_inbound(),
+            handshake_complete: self.is_ready(),
+            services: known.map_or(0, |k| k.services.to_u64()),
+            version: known.map_or(0, |k| k.version),
+            user_agent: known.map_or_else(String::new, |k| k.user_agent.clone()),
+            relays_transactions: known.is_some_and(|k| k.relays_transactions),
+            starting_height: known.map_or(-1, |k| k.start_height),
+            synced_headers: self.chain.best_known.map(|(height, _)| height),
+            synced_blocks,
+            in_flight: self.chain.in_flight.values().map(|request| request.height).collect(),
+            min_fee_filter: self.relay.fee_filter,
+            connected_at: self.connected_at,
+            last_received: None,
+            last_sent: None,
+            last_block: self.chain.last_block,
+            last_transaction: self.relay.last_transaction,
+            bytes_received: 0,
+            bytes_sent: 0,
+            ping_time: self.pings.last,
+            min_ping: self.pings.best,
+            ping_wait: self.pings.waiting.map(|(_, sent)| now.since(sent)),
+            time_offset: known.map_or(0, |k| k.time_offset),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recent_set_forgets_its_oldest_member() {
+        let mut set = RecentSet::new(2);
+        assert!(set.insert(1) && set.insert(2) && !set.insert(1) && set.insert(3));
+        assert!(!set.contains(&1) && set.contains(&2) && set.contains(&3));
+        assert_eq!(set.members.len(), set.order.len());
+    }
+
+    #[test]
+    fn addresses_come_at_a_tenth_a_second_and_at_most_a_thousand() {
+        let start = Time::from_unix_millis(1_000_000);
+        let mut allowance = AddressAllowance::new(start);
+        assert_eq!(allowance.take(10, start), 1, "its own");
+        assert_eq!(allowance.take(10, start.after(Duration::from_secs(9))), 0);
+        assert_eq!(allowance.take(10, start.after(Duration::from_secs(29))), 2);
+        allowance.expect_answer();
+        assert_eq!(allowance.take(1_001, start.after(Duration::from_secs(29))), 1_000);
+        assert_eq!(allowance.take(2_000, start.after(Duration::from_secs(1_000_000))), 1_000);
+    }
+}

@@ -1,0 +1,133 @@
+//! What peers are given: blocks, transactions, addresses.
+//!
+//! A peer gets one block, or a megabyte of transactions, and then nothing more until it has read that: what it asks for
+//! costs it bandwidth before it costs us memory (CVE-2024-52915 and its kin).
+
+use std::sync::Arc;
+
+use mycoin_primitives::bitcoin::p2p::address::{AddrV2, AddrV2Message, Address};
+use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
+use mycoin_primitives::{BlockHash, Transaction};
+
+use crate::address_manager::KnownAddress;
+use crate::limits::{GETDATA_MAX, INVENTORY_MAX, SERVED_AT_ONCE};
+use crate::message::Message;
+use crate::misbehavior::Offence;
+use crate::node::{Context, Node};
+use crate::{PeerId, World};
+use std::net::{IpAddr, SocketAddr};
+
+/// What becomes of one wish.
+enum Answer {
+    /// The message, and its size in bytes.
+    Found(Message, usize),
+    /// We don't have it.
+    Missing,
+    /// It asks for nothing that we know.
+    Nothing,
+}
+
+fn answer(world: &dyn World, item: &Inventory) -> Answer {
+    let block = |hash: &BlockHash| world.block(hash);
+    let found = match item {
+        // BIP152 allows a whole block as the answer to a wish for a compact one.
+        Inventory::WitnessBlock(hash) | Inventory::CompactBlock(hash) => {
+            block(hash).map(|block| (Message::Block(block), SERVED_AT_ONCE))
+        }
+        Inventory::Block(hash) => block(hash).map(|block| (Message::BlockWithoutWitness(block), SERVED_AT_ONCE)),
+        Inventory::WTx(wtxid) => world.transaction(wtxid).map(with_witness),
+        Inventory::WitnessTransaction(txid) => world.transaction_by_txid(txid).map(with_witness),
+        Inventory::Transaction(txid) => world.transaction_by_txid(txid).map(without_witness),
+        Inventory::Error | Inventory::Unknown { .. } => return Answer::Nothing,
+    };
+    found.map_or(Answer::Missing, |(message, size)| Answer::Found(message, size))
+}
+
+fn with_witness(transaction: Arc<Transaction>) -> (Message, usize) {
+    let size = transaction.total_size();
+    (Message::Transaction(transaction), size)
+}
+
+fn without_witness(transaction: Arc<Transaction>) -> (Message, usize) {
+    let size = transaction.base_size();
+    (Message::TransactionWithoutWitness(transaction), size)
+}
+
+impl Node {
+    pub(crate) fn data_wanted(&mut self, ctx: &mut Context<'_>, id: PeerId, items: Vec<Inventory>) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if peer.wants.len() + items.len() > INVENTORY_MAX {
+            self.blame(ctx, id, Offence::TooManyRequests { limit: INVENTORY_MAX });
+            return;
+        }
+        peer.wants.extend(items);
+        self.serve(ctx, id);
+    }
+
+    /// The peer has read all that it got.
+    pub(crate) fn drained(&mut self, ctx: &mut Context<'_>, id: PeerId) {
+        self.with_peer(id, |peer| peer.is_reading = false);
+        self.serve(ctx, id);
+    }
+
+    fn serve(&mut self, ctx: &mut Context<'_>, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if peer.is_reading {
+            return;
+        }
+        let (mut bytes, mut looked_up, mut missing) = (0, 0, Vec::new());
+        while bytes < SERVED_AT_ONCE && looked_up < GETDATA_MAX {
+            let Some(item) = peer.wants.pop_front() else { break };
+            match answer(ctx.world, &item) {
+                Answer::Found(message, size) => {
+                    if let Message::Block(block) | Message::BlockWithoutWitness(block) = &message {
+                        peer.chain.known.insert(block.block_hash());
+                    }
+                    ctx.send(id, message);
+                    bytes += size;
+                    looked_up += 1;
+                }
+                Answer::Missing => {
+                    missing.push(item);
+                    looked_up += 1;
+                }
+                Answer::Nothing => {}
+            }
+        }
+        if !missing.is_empty() {
+            ctx.send(id, Message::NotFound(missing));
+        }
+        // Something was sent, so it will be told when that has left.
+        peer.is_reading = looked_up > 0;
+    }
+
+    /// Answers `getaddr`: once, and only to peers that came to us, so that nobody can map our connections (Core's rule).
+    pub(crate) fn tell_addresses(&mut self, ctx: &mut Context<'_>, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if !peer.is_inbound() || peer.addresses_given {
+            return;
+        }
+        peer.addresses_given = true;
+        let sample = self.addresses.sample(&mut self.rng);
+        if sample.is_empty() {
+            return;
+        }
+        let message = if peer.wants_addrv2 {
+            Message::AddrV2(sample.into_iter().map(address_v2).collect())
+        } else {
+            let old = |(address, known): (SocketAddr, KnownAddress)| {
+                (known.last_seen, Address::new(&address, known.services))
+            };
+            Message::Addr(sample.into_iter().map(old).collect())
+        };
+        ctx.send(id, message);
+    }
+}
+
+fn address_v2((address, known): (SocketAddr, KnownAddress)) -> AddrV2Message {
+    let addr = match address.ip() {
+        IpAddr::V4(v4) => AddrV2::Ipv4(v4),
+        IpAddr::V6(v6) => AddrV2::Ipv6(v6),
+    };
+    AddrV2Message { time: known.last_seen, services: known.services, addr, port: address.port() }
+}
