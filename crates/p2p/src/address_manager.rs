@@ -112,7 +112,8 @@ impl AddressManager {
     fn make_room(&mut self, rng: &mut StdRng) {
         while self.known.len() >= ADDRESS_BOOK_MAX {
             let untried = self.known.iter().filter(|(_, known)| known.last_success == 0).map(|(address, _)| *address);
-            let victim = untried.choose(rng).or_else(|| self.known.keys().copied().nth(rng.random_range(0..ADDRESS_BOOK_MAX)));
+            let victim =
+                untried.choose(rng).or_else(|| self.known.keys().copied().nth(rng.random_range(0..ADDRESS_BOOK_MAX)));
             let Some(victim) = victim else { return };
             self.known.remove(&victim);
         }

@@ -85,13 +85,15 @@ pub struct Decoder {
     buffer: Vec<u8>,
     /// Where the bytes begin that are not used yet.
     start: usize,
+    /// The bytes of all messages that were given out.
+    consumed: u64,
     seen: Seen,
 }
 
 impl Decoder {
     /// A decoder at the beginning of a connection.
     pub fn new(magic: Magic) -> Self {
-        Self { magic, buffer: Vec::new(), start: 0, seen: Seen::Nothing }
+        Self { magic, buffer: Vec::new(), start: 0, consumed: 0, seen: Seen::Nothing }
     }
 
     /// Takes bytes as they arrive.
@@ -105,6 +107,11 @@ impl Decoder {
             self.buffer = Vec::new();
         }
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The bytes of all messages that were given out so far.
+    pub fn consumed(&self) -> u64 {
+        self.consumed
     }
 
     /// The next whole message; `None` until more bytes come.
@@ -133,6 +140,7 @@ impl Decoder {
         let message = Message::read_payload(command, payload)
             .map_err(|error| CodecError::Payload { command: command.to_owned(), error })?;
         self.start += HEADER + length;
+        self.consumed += (HEADER + length) as u64;
         self.seen = match (self.seen, &message) {
             (Seen::Nothing, Message::Version(_)) => Seen::Version,
             (Seen::Version, Message::Verack) => Seen::Verack,

@@ -1,11 +1,29 @@
 //! Sockets, timers and threads around the protocol.
+//!
+//! One thread (`driver`) owns the [`Node`] and handles one input after the other; another (`judge`) lets the server judge
+//! what peers sent, so that a slow block does not keep pings waiting. Each connection has a reader and a writer task.
+//! Threads and not tasks, because the server's answers come from disk.
+
+mod connection;
+mod driver;
+mod judge;
+mod target;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use mycoin_primitives::{Failure, Network};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::AbortHandle;
 
-use crate::{Host, NetTotals, PeerInfo, WaitingTransaction};
+use self::connection::Totals;
+use self::driver::{Clock, Driver, Input};
+use crate::limits::INBOUND_MAX;
+use crate::{Event, Host, NetTotals, Node, NodeConfig, PeerInfo, WaitingTransaction};
 
 /// How to run the peers.
 #[derive(Debug, Clone)]
@@ -87,30 +105,103 @@ impl P2p {
     /// # Errors
     ///
     /// [`P2pError`] when the port is taken or an address of `connect` is none.
-    pub async fn start(_config: P2pConfig, _host: Arc<dyn Host>) -> Result<P2pHandle, P2pError> {
-        todo!()
+    pub async fn start(config: P2pConfig, host: Arc<dyn Host>) -> Result<P2pHandle, P2pError> {
+        let port = config.network.ports.p2p;
+        let named = config.connect.iter().chain(&config.network.peers);
+        let connect = named.map(|text| target::normalise(text, port)).collect::<Result<Vec<_>, _>>()?;
+        let listener = match config.listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let local_addr = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+
+        let clock = Clock::start();
+        let (inputs, received) = channel();
+        let totals = Arc::new(Totals::default());
+        let node_config = NodeConfig {
+            connect,
+            // Whoever names peers wants those and no others, as with Bitcoin Core's -connect.
+            dial_learned: config.connect.is_empty(),
+            addresses: config.addresses,
+            seed: config.seed,
+        };
+        let node = Node::new(node_config, clock.now());
+        let judge = judge::start(Arc::clone(&host), inputs.clone()).map_err(|source| P2pError::Thread { source })?;
+        let shared = connection::Shared {
+            inputs: inputs.clone(),
+            totals: Arc::clone(&totals),
+            unhandled: connection::Shared::unhandled(),
+            clock,
+            magic: config.network.magic,
+        };
+        let driver = Driver::new(node, host, judge, shared, Handle::current());
+        std::thread::Builder::new()
+            .name("p2p".to_owned())
+            .spawn(move || driver.run(&received))
+            .map_err(|source| P2pError::Thread { source })?;
+        let listening = listener.map(|listener| tokio::spawn(accept(listener, inputs.clone())).abort_handle());
+        Ok(P2pHandle { shared: Arc::new(Shared { inputs, local_addr, totals, port, listening }) })
     }
 }
 
-/// The running peers. Clones are the same. The functions that notify never wait.
+async fn listen(address: SocketAddr) -> Result<TcpListener, P2pError> {
+    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        std::io::ErrorKind::AddrInUse => P2pError::PortTaken { address },
+        _ => P2pError::Listen { address, source },
+    })
+}
+
+/// Takes connections, never more than there are places for (and a few, which are told so by being closed).
+async fn accept(listener: TcpListener, inputs: Sender<Input>) {
+    let places = Arc::new(Semaphore::new(INBOUND_MAX + 10));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                if inputs.send(Input::Stream { stream, address, target: None, place: Some(place) }).is_err() {
+                    return;
+                }
+            }
+            // Out of file descriptors, or the peer is gone already: the next one may fare better.
+            Err(error) => {
+                tracing::debug!(%error, "an inbound connection failed");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// The running peers. Clones are the same; they run until [`P2pHandle::shutdown`]. The functions that notify never wait.
 #[derive(Debug, Clone)]
-pub struct P2pHandle {}
+pub struct P2pHandle {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    inputs: Sender<Input>,
+    local_addr: Option<SocketAddr>,
+    totals: Arc<Totals>,
+    /// The network's port, for targets without one.
+    port: u16,
+    listening: Option<AbortHandle>,
+}
 
 impl P2pHandle {
     /// Where we listen; `None` when we don't.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        todo!()
+        self.shared.local_addr
     }
 
     /// Says that the best chain has a new tip (whether peers, RPC or the miner brought it). Call it once per change, after
     /// the last block of a reorganisation.
     pub fn notify_tip(&self) {
-        todo!()
+        self.tell(Event::NewTip);
     }
 
     /// Says that a transaction came into the mempool, from wherever.
-    pub fn notify_transaction(&self, _transaction: WaitingTransaction) {
-        todo!()
+    pub fn notify_transaction(&self, transaction: WaitingTransaction) {
+        self.tell(Event::TransactionAdded(transaction));
     }
 
     /// Stays connected with `target` (`host:port`; without a port the network's own is taken) from now on.
@@ -118,27 +209,45 @@ impl P2pHandle {
     /// # Errors
     ///
     /// [`P2pError::BadAddress`].
-    pub fn connect(&self, _target: &str) -> Result<(), P2pError> {
-        todo!()
+    pub fn connect(&self, target: &str) -> Result<(), P2pError> {
+        let target = target::normalise(target, self.shared.port)?;
+        self.tell(Event::ConnectTo { target });
+        Ok(())
     }
 
-    /// All connections, oldest first.
+    /// All connections, oldest first; none after the shutdown.
     pub async fn peers(&self) -> Vec<PeerInfo> {
-        todo!()
+        self.ask(Input::Peers).await
     }
 
     /// Bytes and connections in all.
     pub fn totals(&self) -> NetTotals {
-        todo!()
+        self.shared.totals.read()
     }
 
-    /// The address manager's bytes, to be kept for the next run.
+    /// The address manager's bytes, to be kept for the next run; empty after the shutdown.
     pub async fn addresses(&self) -> Vec<u8> {
-        todo!()
+        self.ask(Input::Addresses).await
     }
 
-    /// Ends all connections and threads, and returns when they have ended.
+    /// Ends all connections and threads, and returns when they have ended. What is being judged is judged to its end.
     pub async fn shutdown(&self) {
-        todo!()
+        if let Some(listening) = &self.shared.listening {
+            listening.abort();
+        }
+        self.ask(Input::Stop).await;
+    }
+
+    /// After the shutdown nobody listens, which is fine.
+    fn tell(&self, event: Event) {
+        let _ = self.shared.inputs.send(Input::Event(event));
+    }
+
+    async fn ask<T: Default>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Input) -> T {
+        let (reply, answer) = oneshot::channel();
+        match self.shared.inputs.send(question(reply)) {
+            Ok(()) => answer.await.unwrap_or_default(),
+            Err(_) => T::default(),
+        }
     }
 }
