@@ -131,3 +131,107 @@ fn redeem_script(script_sig: &Script) -> Option<&Script> {
     }
     Some(Script::from_bytes(last))
 }
+
+#[cfg(test)]
+mod tests {
+    use mycoin_primitives::bitcoin::absolute::LockTime;
+    use mycoin_primitives::bitcoin::transaction::Version;
+    use mycoin_primitives::{Amount, OutPoint, ScriptBuf, Sequence};
+
+    use super::*;
+
+    const RULES: ScriptRules = ScriptRules { rsa: true };
+
+    fn script(hex: &str) -> ScriptBuf {
+        ScriptBuf::from_hex(hex).expect("tests write hex")
+    }
+
+    fn output(script_pubkey: ScriptBuf) -> TxOut {
+        TxOut { value: Amount::ZERO, script_pubkey }
+    }
+
+    /// A transaction with one input and an output that counts nothing.
+    fn spending(script_sig: ScriptBuf, witness: Witness) -> Transaction {
+        let previous_output = OutPoint { vout: 0, ..OutPoint::null() };
+        let input = vec![TxIn { previous_output, script_sig, sequence: Sequence::MAX, witness }];
+        Transaction { version: Version::TWO, lock_time: LockTime::ZERO, input, output: vec![output(script("51"))] }
+    }
+
+    #[track_caller]
+    fn check(hex: &str, twenty: u64, by_keys: u64) {
+        assert_eq!(count(&script(hex), Multisig::Twenty), twenty, "{hex}");
+        assert_eq!(count(&script(hex), Multisig::ByKeys), by_keys, "{hex}");
+    }
+
+    #[test]
+    fn counts_as_bitcoin_core() {
+        check("", 0, 0);
+        check("acad", 2, 2); // CHECKSIG CHECKSIGVERIFY
+        check("52ae", 20, 2); // 2 CHECKMULTISIG
+        check("60af", 20, 16); // 16 CHECKMULTISIGVERIFY
+        check("00ae", 20, 20); // 0 is no number of keys here
+        check("0102ae", 20, 20); // nor is a pushed 2
+        check("52acae", 21, 21); // only the opcode right before counts
+        check("52aeae", 40, 22);
+        check("ac4c", 1, 1); // broken at its end: what stands before counts
+        check("ac05ac", 1, 1);
+        check("02acac", 0, 0); // pushed bytes are no operations
+    }
+
+    #[test]
+    fn p2sh_counts_the_script_that_is_pushed_last() {
+        let spent = [output(script("52ae").to_p2sh())];
+        let cost = |hex: &str| signature_operation_cost(&spending(script(hex), Witness::new()), &spent, RULES);
+        assert_eq!(cost("0252ae"), 8);
+        assert_eq!(cost("510252ae"), 8); // small numbers before it are pushes too
+        assert_eq!(cost("0252ae51"), 0); // the last push is a number
+        assert_eq!(cost("610252ae"), 0); // NOP is no push, so the script is not run
+        assert_eq!(cost("0252ae4c"), 0); // broken
+        assert_eq!(cost(""), 0);
+    }
+
+    #[test]
+    fn witness_programs_count_one_to_one() {
+        let key_hash = script("00140000000000000000000000000000000000000000");
+        let script_hash = script("52ae").to_p2wsh();
+        let witness = Witness::from_slice(&[vec![0x52, 0xae]]);
+        let cost = |script_sig: ScriptBuf, locked: &ScriptBuf| {
+            signature_operation_cost(&spending(script_sig, witness.clone()), &[output(locked.clone())], RULES)
+        };
+        let nested = |redeem: &ScriptBuf| {
+            let mut script_sig = ScriptBuf::new();
+            script_sig.push_slice(
+                <&mycoin_primitives::bitcoin::script::PushBytes>::try_from(redeem.as_bytes()).expect("short"),
+            );
+            script_sig
+        };
+        assert_eq!(cost(ScriptBuf::new(), &key_hash), 1);
+        assert_eq!(cost(nested(&key_hash), &key_hash.to_p2sh()), 1);
+        assert_eq!(cost(ScriptBuf::new(), &script_hash), 2);
+        assert_eq!(cost(nested(&script_hash), &script_hash.to_p2sh()), 2);
+        let taproot = script("51200000000000000000000000000000000000000000000000000000000000000000");
+        assert_eq!(cost(ScriptBuf::new(), &taproot), 0);
+        let rsa = script("60200000000000000000000000000000000000000000000000000000000000000000");
+        assert_eq!(cost(ScriptBuf::new(), &rsa), UNKNOWN_KEY_COST);
+        assert_eq!(cost(nested(&rsa), &rsa.to_p2sh()), 0);
+    }
+
+    #[test]
+    fn bip54_counts_what_is_executed() {
+        // The spent script, the signature script, and a P2SH output's script, each with their multisigs by keys.
+        let spent = [output(script("53aeac"))];
+        assert_eq!(bip54_signature_operations(&spending(script("ac"), Witness::new()), &spent), 5);
+        let spent = [output(script("53ae").to_p2sh())];
+        assert_eq!(bip54_signature_operations(&spending(script("0253ae"), Witness::new()), &spent), 3);
+        let key_hash = [output(script("00140000000000000000000000000000000000000000"))];
+        assert_eq!(bip54_signature_operations(&spending(ScriptBuf::new(), Witness::new()), &key_hash), 0);
+    }
+
+    #[test]
+    fn a_transactions_own_scripts_cost_four_each() {
+        let mut tx = spending(script("ac"), Witness::new());
+        tx.output.push(output(script("ae")));
+        assert_eq!(legacy_signature_operations(&tx), 21);
+        assert_eq!(signature_operation_cost(&tx, &[output(script("ac"))], RULES), 84);
+    }
+}

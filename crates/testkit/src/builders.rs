@@ -358,8 +358,9 @@ impl TxBuilder {
     ///
     /// If there are fewer keys than inputs.
     pub fn sign_each(mut self, keys: &[&Key]) -> Transaction {
-        for input in 0..self.tx.input.len() {
-            self.tx.input[input].witness = keys[input].sign(&self.tx, input, &self.spent);
+        assert!(keys.len() >= self.spent.len(), "each input needs a key");
+        for (input, key) in keys.iter().enumerate().take(self.spent.len()) {
+            self.tx.input[input].witness = key.sign(&self.tx, input, &self.spent);
         }
         self.tx
     }
