@@ -6,6 +6,15 @@
 //!
 //! Start at [`Proxy::start`]; `routes` lists the paths, `follower` keeps up with the base server.
 
+mod error;
+mod esplora;
+mod follower;
+mod limits;
+mod routes;
+mod serve;
 mod start;
+mod state;
+mod upstream;
+mod waiting;
 
 pub use start::{Proxy, ProxyConfig, ProxyError, ProxyHandle};

@@ -1,11 +1,19 @@
 //! A proxy's life: its port and index are opened, its tasks run, and all of it ends together.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use mycoin_index::IndexError;
+use mycoin_index::{Index, IndexError};
 use mycoin_primitives::{Failure, Network};
 use mycoin_rpc::Client;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::state::{Health, State};
+use crate::upstream::Upstream;
+use crate::{follower, routes, serve};
 
 /// What a proxy is started with.
 #[derive(Debug)]
@@ -61,6 +69,9 @@ pub struct Proxy;
 #[derive(Debug)]
 pub struct ProxyHandle {
     address: SocketAddr,
+    stop: watch::Sender<bool>,
+    health: watch::Receiver<Health>,
+    tasks: [JoinHandle<()>; 2],
 }
 
 impl Proxy {
@@ -70,9 +81,30 @@ impl Proxy {
     ///
     /// [`ProxyError::Listen`] when the port is taken, [`ProxyError::Index`].
     pub async fn start(config: ProxyConfig) -> Result<ProxyHandle, ProxyError> {
-        let _ = config;
-        todo!()
+        start(config.network, &config.dir, config.listen, Arc::new(config.client)).await
     }
+}
+
+/// The start with any base server.
+pub(crate) async fn start(
+    network: Network,
+    dir: &Path,
+    address: SocketAddr,
+    upstream: Arc<dyn Upstream>,
+) -> Result<ProxyHandle, ProxyError> {
+    let cannot_listen = |source| ProxyError::Listen { address, source };
+    // The port first: a second proxy on the same folder should hear about the port, which it can change.
+    let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
+    let folder = dir.join(&network.name);
+    mycoin_files::ensure_private_dir(&folder).map_err(|error| IndexError::Storage(error.into()))?;
+    let index = Index::open(&folder.join("index"), &network)?;
+    let (stop, stopping) = watch::channel(false);
+    let state = Arc::new(State::new(network, index, upstream, stopping.clone())?);
+    let health = state.health.subscribe();
+    let router = routes::router(Arc::clone(&state));
+    let tasks = [tokio::spawn(follower::run(state)), tokio::spawn(serve::serve(listener, router, stopping))];
+    Ok(ProxyHandle { address, stop, health, tasks })
 }
 
 impl ProxyHandle {
@@ -81,13 +113,22 @@ impl ProxyHandle {
         self.address
     }
 
-    /// Waits until it answers HTTP. The index may still be catching up; `/health` tells.
-    pub async fn ready(&self) {
-        todo!()
+    /// Whether it answers HTTP; so it does from [`Proxy::start`] on, until something made its accept loop end.
+    pub fn ready(&self) -> bool {
+        self.tasks.iter().all(|task| !task.is_finished())
+    }
+
+    /// Waits until it follows its base server and its index is complete. `/health` says why not, when not.
+    pub async fn caught_up(&self) {
+        // The sender lives as long as the proxy; when it is gone there is nothing to wait for.
+        let _ = self.health.clone().wait_for(|health| *health == Health::Ready).await;
     }
 
     /// Stops accepting, lets running requests end (for at most a few seconds) and closes the index.
     pub async fn shutdown(self) {
-        todo!()
+        self.stop.send_replace(true);
+        for task in self.tasks {
+            let _ = task.await;
+        }
     }
 }
