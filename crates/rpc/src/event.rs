@@ -129,3 +129,42 @@ impl<'de> Deserialize<'de> for Event {
         .map_err(D::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mycoin_primitives::bitcoin::hashes::Hash as _;
+    use serde_json::json;
+
+    #[test]
+    fn events_read_as_they_were_written() -> Result<(), serde_json::Error> {
+        let block = BlockEvent { height: 7, hash: BlockHash::all_zeros(), time: 1_700_000_000, transactions: 3 };
+        let miner = MinerInfo {
+            state: MinerState::Idle,
+            trigger: Trigger::Transactions(2),
+            waiting: 1,
+            needed: 1,
+            hashes_per_second: 0,
+            hashes_tried: 0,
+            height: 8,
+        };
+        let events = [
+            Event::BlockConnected(block.clone()),
+            Event::BlockDisconnected(block),
+            Event::TransactionAdded(TransactionAdded {
+                txid: Txid::all_zeros(),
+                wtxid: Wtxid::all_zeros(),
+                fee: 200,
+                vsize: 111,
+            }),
+            Event::TransactionRemoved(TransactionRemoved { txid: Txid::all_zeros(), reason: "block".to_owned() }),
+            Event::Mining(miner),
+        ];
+        for event in events {
+            assert_eq!(serde_json::from_str::<Event>(&serde_json::to_string(&event)?)?, event);
+        }
+        assert_eq!(serde_json::to_value(Trigger::Transactions(2))?, json!({"transactions": 2}));
+        assert!(serde_json::from_str::<Event>(r#"{"event":"later"}"#).is_err());
+        Ok(())
+    }
+}

@@ -7,8 +7,10 @@
 //! Start at [`METHODS`], then [`RpcHandler`] for servers and [`Client`] for clients.
 
 mod client;
+mod envelope;
 mod error;
 mod event;
+mod help;
 mod method;
 mod params;
 mod server;
@@ -17,7 +19,8 @@ mod table;
 pub use client::{Client, ClientError, EventStream, Refuser};
 pub use error::{ErrorData, RpcError};
 pub use event::{BlockEvent, Event, MinerInfo, MinerState, TransactionAdded, TransactionRemoved, Trigger};
+pub use help::{help, markdown, usage};
 pub use method::{Access, Area, Kind, Method, Need, Pace, Param};
-pub use params::Params;
+pub use params::{Params, params_from_words};
 pub use server::{CookieServer, RpcHandler, ServeError, Shutdown, bind, serve_mutual_tls};
 pub use table::{METHODS, method};

@@ -387,3 +387,32 @@ pub static METHODS: &[Method] = &[
         "",
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_required_parameters_come_first() {
+        for (index, row) in METHODS.iter().enumerate() {
+            assert!(METHODS.iter().skip(index + 1).all(|other| other.name != row.name), "{}", row.name);
+            let optional = row.params.iter().skip_while(|param| param.need == Required);
+            assert!(optional.clone().all(|param| param.need != Required), "{}", row.name);
+            for (position, param) in row.params.iter().enumerate() {
+                assert_eq!(row.param(param.name).map(|(at, _)| at), Some(position), "{} {}", row.name, param.name);
+            }
+            assert!(row.summary.ends_with('.') && !row.result.is_empty(), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn examples_bind() {
+        for row in METHODS {
+            let hash = "00".repeat(32);
+            let example = row.example.replace("BLOCKHASH", &hash).replace("TXID", &hash).replace("HEX", "00");
+            let words: Vec<String> = example.split_whitespace().map(str::to_owned).collect();
+            let bound = crate::params_from_words(row, &words).and_then(|params| crate::Params::bind(row, params));
+            assert!(bound.is_ok(), "{}: {bound:?}", row.name);
+        }
+    }
+}
