@@ -83,9 +83,12 @@ pub(crate) struct Server {
     /// When the built-in miner works: off, always, transactions=N or every=SECONDS [default: as the coin's spec says].
     #[arg(long, value_name = "WHEN")]
     pub(crate) mine: Option<String>,
-    /// The address that the built-in miner pays.
+    /// The address that the built-in miner pays [default: the wallet `miner` in the folder].
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) mine_to: Option<String>,
+    /// Trust exactly this certificate as an administrator's; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pin_admin: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) tls: Tls,
 }

@@ -19,6 +19,8 @@ const SPEC_FILE_LIMIT: u64 = 64 * 1024;
 pub(crate) struct Context {
     /// The coin.
     pub(crate) network: Network,
+    /// How the coin was named on the command line.
+    pub(crate) network_choice: String,
     /// The folder of all coins.
     pub(crate) root: PathBuf,
     /// Whether output is for machines.
@@ -44,7 +46,8 @@ impl Context {
             (None, Some(home)) if !home.is_empty() => PathBuf::from(home).join(".mycoin"),
             (None, _) => return Err(CliError::usage("there is no home folder", "Say where to work with --dir DIR.")),
         };
-        Ok(Self { network: load_network(&global.network)?, root, json: global.json })
+        let network = load_network(&global.network)?;
+        Ok(Self { network, network_choice: global.network.clone(), root, json: global.json })
     }
 
     /// The coin's folder.
@@ -55,13 +58,10 @@ impl Context {
     /// The coin's folder, made with its permissions where it is missing.
     pub(crate) fn ready_folder(&self) -> Result<PathBuf, CliError> {
         let folder = self.folder();
-        ensure_private_dir(&self.root).and_then(|()| ensure_private_dir(&folder)).map_err(|error| files_error(&error))?;
+        ensure_private_dir(&self.root)
+            .and_then(|()| ensure_private_dir(&folder))
+            .map_err(|error| files_error(&error))?;
         Ok(folder)
-    }
-
-    /// Where certificates lie.
-    pub(crate) fn certs(&self) -> PathBuf {
-        self.folder().join("certs")
     }
 
     /// Where wallets lie.

@@ -25,6 +25,14 @@ impl CliError {
         Self { is_usage: true, ..Self::new("usage", sentence, next) }
     }
 
+    /// The same failure in `demo`, which has one option for all its ports.
+    pub(crate) fn in_demo(mut self) -> Self {
+        if self.code.ends_with("/port-taken") {
+            "Stop the other program, or start the demo with --free-ports.".clone_into(&mut self.next);
+        }
+        self
+    }
+
     /// Prints the failure on standard error, or as JSON on standard output, and gives the exit code.
     pub(crate) fn report(&self, json: bool) -> ExitCode {
         if json {

@@ -53,9 +53,8 @@ pub(crate) fn asm(script: &Script) -> String {
     let mut words = Vec::new();
     for instruction in script.instructions() {
         words.push(match instruction {
-            Ok(Instruction::PushBytes(bytes)) if bytes.len() <= 4 => {
-                script::read_scriptint(bytes.as_bytes()).map_or_else(|_| hex(bytes.as_bytes()), |number| number.to_string())
-            }
+            Ok(Instruction::PushBytes(bytes)) if bytes.len() <= 4 => script::read_scriptint(bytes.as_bytes())
+                .map_or_else(|_| hex(bytes.as_bytes()), |number| number.to_string()),
             Ok(Instruction::PushBytes(bytes)) => hex(bytes.as_bytes()),
             Ok(Instruction::Op(opcode)) => match opcode.classify(ClassifyContext::Legacy) {
                 Class::PushNum(number) => number.to_string(),

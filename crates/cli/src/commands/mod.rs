@@ -1,0 +1,12 @@
+//! One module per command.
+
+#[cfg(feature = "app")]
+pub(crate) mod app;
+pub(crate) mod certs;
+pub(crate) mod demo;
+pub(crate) mod network;
+pub(crate) mod proxy;
+pub(crate) mod rpc;
+pub(crate) mod server;
+pub(crate) mod tls;
+pub(crate) mod wallet;

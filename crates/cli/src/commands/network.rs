@@ -1,0 +1,78 @@
+//! `mycoin network …`: what a coin is, and whether a spec file describes one.
+
+use mycoin_primitives::{MiningTrigger, Network, Retarget, format_amount};
+use serde_json::json;
+
+use crate::args;
+use crate::context::{Context, read_spec};
+use crate::error::CliError;
+use crate::output;
+
+pub(crate) fn run(context: &Context, command: &args::Network) -> Result<(), CliError> {
+    match command {
+        args::Network::Show => show(context, &context.network),
+        args::Network::Check { file } => {
+            let network = read_spec(file)?;
+            if !context.json {
+                output::line(&format!("{} describes {} and every field is right.", file.display(), network.coin));
+            }
+            show(context, &network);
+        }
+    }
+    Ok(())
+}
+
+fn show(context: &Context, network: &Network) {
+    if context.json {
+        let value = json!({
+            "name": network.name, "coin": network.coin, "ticker": network.ticker, "decimals": network.decimals,
+            "address_prefix": network.address_prefix, "uri_scheme": network.uri_scheme,
+            "magic": network.magic.to_string(), "genesis_hash": network.genesis.hash.to_string(),
+            "spacing": network.spacing, "maturity": network.maturity, "rsa": network.rsa, "faucet": network.faucet,
+        });
+        output::line(&value.to_string());
+        return;
+    }
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    let rows = [
+        row("coin", format!("{} ({})", network.coin, network.ticker)),
+        row("network", network.name.clone()),
+        row("addresses", format!("begin with {}1", network.address_prefix)),
+        row("genesis", network.genesis.hash.to_string()),
+        row("blocks", format!("every {} seconds, {}", network.spacing, retarget(network.retarget))),
+        row(
+            "reward",
+            format!(
+                "{}, halved every {} blocks",
+                format_amount(network.first_subsidy, network),
+                network.halving_interval
+            ),
+        ),
+        row("maturity", format!("{} blocks", network.maturity)),
+        row("miner", trigger(network.mining)),
+        row("RSA wallets", yes_no(network.rsa)),
+        row("faucet", yes_no(network.faucet)),
+    ];
+    output::table(&["", ""], &[], &rows);
+}
+
+fn yes_no(flag: bool) -> String {
+    if flag { "yes" } else { "no" }.to_owned()
+}
+
+fn retarget(retarget: Retarget) -> String {
+    match retarget {
+        Retarget::None => "at one fixed difficulty".to_owned(),
+        Retarget::Bitcoin => "the difficulty follows every 2,016 blocks".to_owned(),
+        Retarget::Asert { half_life } => format!("the difficulty follows each block (ASERT, half-life {half_life} s)"),
+    }
+}
+
+fn trigger(trigger: MiningTrigger) -> String {
+    match trigger {
+        MiningTrigger::Off => "works only when it is asked to".to_owned(),
+        MiningTrigger::Always => "works without a pause".to_owned(),
+        MiningTrigger::Transactions(count) => format!("starts when {count} transactions wait"),
+        MiningTrigger::Every(seconds) => format!("makes a block every {seconds} seconds"),
+    }
+}

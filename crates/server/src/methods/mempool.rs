@@ -1,0 +1,246 @@
+//! Transactions that wait. Source: Bitcoin Core rpc/mempool.cpp, rpc/fees.cpp.
+
+use mycoin_mempool::{Entry, RejectReason};
+use mycoin_primitives::bitcoin::consensus::encode::{deserialize, deserialize_hex};
+use mycoin_primitives::{Amount, FeeRate, Transaction};
+use mycoin_rpc::{Params, RpcError};
+use serde_json::{Map, Value, json};
+
+use super::{Answer, submit_failed};
+use crate::node::{Node, SubmitError};
+use crate::{clock, encode};
+
+/// The most transactions of one `testmempoolaccept`. Source: `MAX_PACKAGE_COUNT`, policy/packages.h.
+const TEST_LIMIT: usize = 25;
+/// What `sendrawtransaction` takes at most unless told otherwise: 0.1 coins per kvB. Source: `DEFAULT_MAX_RAW_TX_FEE_RATE`.
+const DEFAULT_HIGHEST_RATE: FeeRate = FeeRate::from_sat_per_kvb(10_000_000);
+/// The virtual size of what a block can hold.
+const BLOCK_VSIZE: u64 = 1_000_000;
+
+/// A rate in coins per 1,000 virtual bytes, as Core writes rates.
+fn rate(rate: FeeRate) -> Value {
+    encode::coins(Amount::from_sat(rate.to_sat_per_kvb()))
+}
+
+pub(super) fn info(node: &Node, _: &Params) -> Answer {
+    let info = node.mempool().info(clock::now());
+    Ok(json!({
+        "loaded": true,
+        "size": info.count,
+        "bytes": info.vsize,
+        "usage": info.memory,
+        "total_fee": encode::coins(info.fees),
+        "maxmempool": info.memory_limit,
+        "mempoolminfee": rate(info.minimum_rate),
+        "minrelaytxfee": rate(info.relay_rate),
+        "incrementalrelayfee": rate(info.incremental_rate),
+        "unbroadcastcount": 0,
+        "fullrbf": true,
+    }))
+}
+
+pub(super) fn raw(node: &Node, params: &Params) -> Answer {
+    let mempool = node.mempool();
+    if params.opt_bool("verbose").unwrap_or(false) {
+        if params.opt_bool("mempool_sequence").unwrap_or(false) {
+            return Err(RpcError::invalid_parameter("Verbose results cannot contain mempool sequence values."));
+        }
+        let entries: Map<String, Value> =
+            mempool.all().into_iter().map(|entry| (entry.txid.to_string(), entry_json(entry))).collect();
+        return Ok(entries.into());
+    }
+    Ok(mempool.all().into_iter().map(|entry| Value::from(entry.txid.to_string())).collect())
+}
+
+pub(super) fn entry(node: &Node, params: &Params) -> Answer {
+    let txid = params.txid("txid")?;
+    let mempool = node.mempool();
+    mempool.entry(&txid).map(entry_json).ok_or_else(|| RpcError::not_found("Transaction not in mempool"))
+}
+
+fn entry_json(entry: &Entry) -> Value {
+    let ids = |ids: &std::collections::BTreeSet<_>| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    json!({
+        "vsize": entry.vsize,
+        "weight": entry.weight,
+        "time": entry.time,
+        "height": entry.height,
+        "descendantcount": entry.descendants.count,
+        "descendantsize": entry.descendants.vsize,
+        "ancestorcount": entry.ancestors.count,
+        "ancestorsize": entry.ancestors.vsize,
+        "wtxid": entry.wtxid.to_string(),
+        "fees": {
+            "base": encode::coins(entry.fee),
+            "modified": encode::coins(entry.fee),
+            "ancestor": encode::coins(entry.ancestors.fees),
+            "descendant": encode::coins(entry.descendants.fees),
+        },
+        "depends": ids(&entry.parents),
+        "spentby": ids(&entry.children),
+        "bip125-replaceable": true,
+        "unbroadcast": false,
+    })
+}
+
+/// The highest rate that the caller allows; `None` for no limit.
+fn highest_rate(params: &Params) -> Result<Option<FeeRate>, RpcError> {
+    let Some(amount) = amount(params, "maxfeerate")? else { return Ok(Some(DEFAULT_HIGHEST_RATE)) };
+    if amount > Amount::ONE_BTC {
+        return Err(RpcError::invalid_parameter("Fee rates larger than or equal to 1BTC/kvB are not accepted"));
+    }
+    Ok((amount > Amount::ZERO).then(|| FeeRate::from_sat_per_kvb(amount.to_sat())))
+}
+
+/// An amount in whole coins, given as a number or a text.
+fn amount(params: &Params, name: &str) -> Result<Option<Amount>, RpcError> {
+    let text = match params.value(name) {
+        None => return Ok(None),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let parsed = Amount::from_str_in(&text, mycoin_primitives::bitcoin::Denomination::Bitcoin);
+    parsed.map(Some).map_err(|_| RpcError::new(RpcError::TYPE, "Invalid amount"))
+}
+
+pub(super) fn decoded(bytes: &[u8]) -> Result<Transaction, RpcError> {
+    let failed = "TX decode failed. Make sure the tx has at least one input.";
+    deserialize(bytes).map_err(|_| {
+        RpcError::deserialization(failed).with_data("tx/malformed", "Send a complete transaction in hexadecimal.")
+    })
+}
+
+pub(super) fn test_accept(node: &Node, params: &Params) -> Answer {
+    let list = params.array("rawtxs")?;
+    if list.is_empty() || list.len() > TEST_LIMIT {
+        return Err(RpcError::invalid_parameter(format!(
+            "Array must contain between 1 and {TEST_LIMIT} transactions."
+        )));
+    }
+    if list.len() > 1 {
+        let next = "Hand in the parents first, then test the child.";
+        let error = RpcError::invalid_parameter("Only one transaction can be tested at a time.");
+        return Err(error.with_data("rpc/no-packages", next));
+    }
+    let highest = highest_rate(params)?;
+    let results = list.iter().map(|hex| {
+        let text = hex.as_str().unwrap_or_default();
+        let transaction: Transaction = deserialize_hex(text).map_err(|_| {
+            RpcError::deserialization(format!("TX decode failed: {text} Make sure the tx has at least one input."))
+        })?;
+        test_one(node, &transaction, highest)
+    });
+    results.collect()
+}
+
+fn test_one(node: &Node, transaction: &Transaction, highest: Option<FeeRate>) -> Answer {
+    let (txid, wtxid) = (transaction.compute_txid().to_string(), transaction.compute_wtxid().to_string());
+    match node.test_transaction(transaction, highest) {
+        Ok(accepted) => Ok(json!({
+            "txid": txid,
+            "wtxid": wtxid,
+            "allowed": true,
+            "vsize": accepted.vsize,
+            "fees": {
+                "base": encode::coins(accepted.fee),
+                "effective-feerate": rate(FeeRate::of(accepted.fee, accepted.vsize)),
+                "effective-includes": [wtxid],
+            },
+        })),
+        Err(SubmitError::Rejected(reason)) => {
+            let word = match &reason {
+                // Core's RPC tells unknown coins apart from coins that a block has spent.
+                RejectReason::MissingInputs { .. } => "missing-inputs".to_owned(),
+                other => other.reject_reason(),
+            };
+            Ok(
+                json!({"txid": txid, "wtxid": wtxid, "allowed": false, "reject-reason": word, "reject-details": reason.to_string()}),
+            )
+        }
+        Err(failed @ SubmitError::Failed(_)) => Err(submit_failed(&failed)),
+    }
+}
+
+pub(super) fn send_raw_transaction(node: &Node, params: &Params) -> Answer {
+    let transaction = decoded(&params.hex("hexstring")?)?;
+    let burn_limit = amount(params, "maxburnamount")?.unwrap_or(Amount::ZERO);
+    if transaction.output.iter().any(|output| output.script_pubkey.is_op_return() && output.value > burn_limit) {
+        let text = "Unspendable output exceeds maximum configured by user (maxburnamount)";
+        return Err(
+            RpcError::new(RpcError::VERIFY, text).with_data("tx/burns-coins", "If it is meant, raise maxburnamount.")
+        );
+    }
+    let submitted =
+        node.submit_transaction(transaction, highest_rate(params)?).map_err(|error| submit_failed(&error))?;
+    Ok(submitted.txid.to_string().into())
+}
+
+/// What waits decides: the rate that is above all but what the next blocks can hold. A chain without transactions has
+/// an answer too, the lowest rate that is relayed.
+pub(super) fn estimate_smart_fee(node: &Node, params: &Params) -> Answer {
+    const LONGEST: u32 = 1_008;
+    let target = params.u32("conf_target")?;
+    if !(1..=LONGEST).contains(&target) {
+        return Err(RpcError::invalid_parameter(format!("Invalid conf_target, must be between 1 and {LONGEST}")));
+    }
+    let mode = params.opt_str("estimate_mode").unwrap_or("economical");
+    if !matches!(mode.to_lowercase().as_str(), "unset" | "economical" | "conservative") {
+        return Err(RpcError::invalid_parameter(
+            "Invalid estimate_mode parameter, must be one of: \"unset\", \"economical\", \"conservative\"",
+        ));
+    }
+    let mempool = node.mempool();
+    let info = mempool.info(clock::now());
+    let mut waiting: Vec<(FeeRate, u64)> =
+        mempool.all().into_iter().map(|entry| (entry.fee_rate(), entry.vsize)).collect();
+    drop(mempool);
+    let room = Room {
+        vsize: BLOCK_VSIZE * u64::from(target),
+        transactions: node.network().max_block_transactions.map(|limit| u64::from(limit) * u64::from(target)),
+    };
+    let beaten = room.rate_to_beat(&mut waiting);
+    let estimate = beaten.map_or(info.minimum_rate, |beaten| {
+        let above = beaten.to_sat_per_kvb().saturating_add(info.incremental_rate.to_sat_per_kvb());
+        FeeRate::from_sat_per_kvb(above).max(info.minimum_rate)
+    });
+    Ok(json!({"feerate": rate(estimate), "blocks": target}))
+}
+
+/// What the next blocks can hold.
+struct Room {
+    vsize: u64,
+    transactions: Option<u64>,
+}
+
+impl Room {
+    /// The rate of the first waiting transaction that finds no room any more; `None` when there is room for all and one more.
+    fn rate_to_beat(&self, waiting: &mut [(FeeRate, u64)]) -> Option<FeeRate> {
+        waiting.sort_unstable_by_key(|(rate, _)| std::cmp::Reverse(*rate));
+        let (mut vsize, mut count) = (0u64, 0u64);
+        for (rate, size) in waiting.iter() {
+            vsize = vsize.saturating_add(*size);
+            count += 1;
+            if vsize >= self.vsize || self.transactions.is_some_and(|limit| count >= limit) {
+                return Some(*rate);
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_estimate_is_above_what_finds_no_room() {
+        let rates = |list: &[u64]| list.iter().map(|rate| (FeeRate::from_sat_per_kvb(*rate), 100)).collect::<Vec<_>>();
+        let room = Room { vsize: 1_000, transactions: Some(2) };
+        assert_eq!(room.rate_to_beat(&mut rates(&[])), None);
+        assert_eq!(room.rate_to_beat(&mut rates(&[500])), None);
+        assert_eq!(room.rate_to_beat(&mut rates(&[500, 700])), Some(FeeRate::from_sat_per_kvb(500)));
+        assert_eq!(room.rate_to_beat(&mut rates(&[500, 900, 700])), Some(FeeRate::from_sat_per_kvb(700)));
+        let room = Room { vsize: 250, transactions: None };
+        assert_eq!(room.rate_to_beat(&mut rates(&[5, 4, 3, 2])), Some(FeeRate::from_sat_per_kvb(3)));
+    }
+}

@@ -1,0 +1,146 @@
+//! The methods of the RPC: one function each, found by the name in the method table.
+//!
+//! In:    checked parameters, the node.
+//! Out:   JSON as Bitcoin Core v30 answers, or an error of the catalogue under Core's number.
+//! Never: a decision about who may call what: the table has it, and the transport holds to it.
+
+mod chain;
+mod control;
+mod mempool;
+mod mining;
+mod network;
+mod transactions;
+
+use std::sync::Arc;
+
+use mycoin_chain::ChainError;
+use mycoin_identity::Role;
+use mycoin_primitives::Failure;
+use mycoin_rpc::{Event, Method, Params, RpcError, RpcHandler};
+use serde_json::Value;
+use tokio::sync::broadcast;
+
+use crate::node::{Node, SubmitError};
+
+/// What a method answers.
+type Answer = Result<Value, RpcError>;
+
+/// A method that may read the disk or compute for long, so it runs on a thread of its own.
+type Blocking = fn(&Node, &Params) -> Answer;
+
+/// Answers the calls.
+pub(crate) struct Methods {
+    node: Arc<Node>,
+}
+
+impl Methods {
+    pub(crate) fn new(node: Arc<Node>) -> Self {
+        Self { node }
+    }
+}
+
+impl RpcHandler for Methods {
+    async fn call(&self, method: &'static Method, params: Params, _caller: Role) -> Answer {
+        match method.name {
+            "waitfornewblock" => chain::wait_for_new_block(&self.node, &params).await,
+            "waitforblockheight" => chain::wait_for_block_height(&self.node, &params).await,
+            "getpeerinfo" => network::peer_info(&self.node).await,
+            name => {
+                let Some(run) = blocking(name) else {
+                    return Err(RpcError::internal(format!("the method {name} is in the table and has no code")));
+                };
+                let node = Arc::clone(&self.node);
+                let ran = tokio::task::spawn_blocking(move || run(&node, &params)).await;
+                ran.unwrap_or_else(|_| Err(RpcError::internal("the server failed while it answered; see its log")))
+            }
+        }
+    }
+
+    fn events(&self) -> broadcast::Receiver<Event> {
+        self.node.subscribe()
+    }
+}
+
+fn blocking(name: &str) -> Option<Blocking> {
+    Some(match name {
+        "getblockchaininfo" => chain::blockchain_info,
+        "getblockcount" => chain::block_count,
+        "getbestblockhash" => chain::best_block_hash,
+        "getblockhash" => chain::block_hash,
+        "getblockheader" => chain::block_header,
+        "getblock" => chain::block,
+        "getchaintips" => chain::chain_tips,
+        "getdifficulty" => chain::difficulty,
+        "gettxout" => chain::tx_out,
+        "gettxoutsetinfo" => chain::tx_out_set_info,
+        "recounttxoutset" => chain::recount_tx_out_set,
+        "invalidateblock" => chain::invalidate_block,
+        "reconsiderblock" => chain::reconsider_block,
+        "getmempoolinfo" => mempool::info,
+        "getrawmempool" => mempool::raw,
+        "getmempoolentry" => mempool::entry,
+        "testmempoolaccept" => mempool::test_accept,
+        "sendrawtransaction" => mempool::send_raw_transaction,
+        "estimatesmartfee" => mempool::estimate_smart_fee,
+        "getrawtransaction" => transactions::raw,
+        "decoderawtransaction" => transactions::decode,
+        "decodescript" => transactions::decode_script,
+        "validateaddress" => transactions::validate_address,
+        "getmininginfo" => mining::mining_info,
+        "getminerinfo" => mining::miner_info,
+        "getblocktemplate" => mining::block_template,
+        "submitblock" => mining::submit_block,
+        "generatetoaddress" => mining::generate_to_address,
+        "generateblock" => mining::generate_block,
+        "faucet" => mining::faucet,
+        "getnetworkinfo" => network::network_info,
+        "getconnectioncount" => network::connection_count,
+        "getnettotals" => network::net_totals,
+        "connectpeer" => network::connect_peer,
+        "uptime" => control::uptime,
+        "stop" => control::stop,
+        _ => return None,
+    })
+}
+
+/// A failure of the chain's store, as a caller sees it.
+fn chain_failed(error: &ChainError) -> RpcError {
+    match error {
+        ChainError::UnknownBlock { .. } => {
+            RpcError::not_found("Block not found").with_data(error.code(), error.next_step())
+        }
+        ChainError::GenesisStays => RpcError::from_failure(RpcError::INVALID_PARAMETER, error),
+        _ => RpcError::from_failure(RpcError::DATABASE, error),
+    }
+}
+
+/// A transaction that was not taken. Source of the numbers: `JSONRPCTransactionError`, rpc/util.cpp.
+fn submit_failed(error: &SubmitError) -> RpcError {
+    match error {
+        SubmitError::Failed(error) => chain_failed(error),
+        SubmitError::Rejected(reason) => {
+            use mycoin_mempool::RejectReason;
+            let code = match reason {
+                RejectReason::MissingInputs { .. } | RejectReason::FeeAboveLimit { .. } => RpcError::VERIFY,
+                RejectReason::AlreadyConfirmed { .. } => RpcError::VERIFY_ALREADY,
+                _ => RpcError::VERIFY_REJECTED,
+            };
+            RpcError::from_failure(code, reason).with_reject_reason(reason.reject_reason())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::blocking;
+
+    const ASYNC: [&str; 3] = ["waitfornewblock", "waitforblockheight", "getpeerinfo"];
+
+    #[test]
+    fn every_method_of_the_table_has_code() {
+        // `help` is made from the table by the transport.
+        for method in mycoin_rpc::METHODS.iter().filter(|method| method.name != "help") {
+            assert!(blocking(method.name).is_some() != ASYNC.contains(&method.name), "{}", method.name);
+        }
+    }
+}

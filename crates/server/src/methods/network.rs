@@ -1,0 +1,141 @@
+//! Peers. Source: Bitcoin Core rpc/net.cpp.
+
+use std::time::Duration;
+
+use mycoin_p2p::{PeerInfo, Time};
+use mycoin_primitives::{Amount, Failure as _, FeeRate};
+use mycoin_rpc::{Params, RpcError};
+use serde_json::{Map, Value, json};
+
+use super::Answer;
+use crate::node::Node;
+use crate::{clock, encode};
+
+/// Major, minor and patch version as one number, as Bitcoin Core writes its own.
+const VERSION: u32 = 100;
+/// What we tell peers and callers that we are.
+const SUBVERSION: &str = concat!("/MyCoin:", env!("CARGO_PKG_VERSION"), "/");
+/// The protocol version that we speak. Source: BIP339 and the versions before it.
+const PROTOCOL_VERSION: u32 = 70_016;
+/// NODE_NETWORK and NODE_WITNESS.
+const LOCAL_SERVICES: u64 = 0b1001;
+
+fn service_names(services: u64) -> Vec<&'static str> {
+    const NAMES: [(u32, &str); 7] = [
+        (0, "NETWORK"),
+        (2, "BLOOM"),
+        (3, "WITNESS"),
+        (6, "COMPACT_FILTERS"),
+        (10, "NETWORK_LIMITED"),
+        (11, "P2P_V2"),
+        (24, "UTREEXO"),
+    ];
+    NAMES.iter().filter(|(bit, _)| services >> bit & 1 == 1).map(|(_, name)| *name).collect()
+}
+
+pub(super) fn network_info(node: &Node, _: &Params) -> Answer {
+    let totals = node.peers().map(mycoin_p2p::P2pHandle::totals).unwrap_or_default();
+    let info = node.mempool().info(clock::now());
+    let rate = |rate: FeeRate| encode::coins(Amount::from_sat(rate.to_sat_per_kvb()));
+    let listening = node.peers().and_then(mycoin_p2p::P2pHandle::local_addr);
+    let addresses: Vec<Value> = listening
+        .filter(|address| !address.ip().is_unspecified())
+        .map(|address| json!({"address": address.ip().to_string(), "port": address.port(), "score": 1}))
+        .into_iter()
+        .collect();
+    let reachable = |name: &str| json!({"name": name, "limited": false, "reachable": true, "proxy": "", "proxy_randomize_credentials": false});
+    Ok(json!({
+        "version": VERSION,
+        "subversion": SUBVERSION,
+        "protocolversion": PROTOCOL_VERSION,
+        "localservices": format!("{LOCAL_SERVICES:016x}"),
+        "localservicesnames": service_names(LOCAL_SERVICES),
+        "localrelay": true,
+        "timeoffset": 0,
+        "networkactive": true,
+        "connections": totals.inbound + totals.outbound,
+        "connections_in": totals.inbound,
+        "connections_out": totals.outbound,
+        "networks": [reachable("ipv4"), reachable("ipv6")],
+        "relayfee": rate(info.relay_rate),
+        "incrementalfee": rate(info.incremental_rate),
+        "localaddresses": addresses,
+        "warnings": [],
+    }))
+}
+
+pub(super) async fn peer_info(node: &Node) -> Answer {
+    let Some(handle) = node.peers() else { return Ok(Value::Array(Vec::new())) };
+    Ok(handle.peers().await.iter().map(peer_json).collect())
+}
+
+fn peer_json(peer: &PeerInfo) -> Value {
+    let seconds = |time: Option<Time>| time.map_or(0, Time::unix_seconds);
+    let height = |height: Option<mycoin_primitives::Height>| height.map_or(-1, |height| i64::from(height.to_u32()));
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| {
+        fields.insert(name.to_owned(), value);
+    };
+    put("id", peer.id.0.into());
+    put("addr", peer.address.to_string().into());
+    if let Some(address) = peer.local_address {
+        put("addrbind", address.to_string().into());
+    }
+    put("network", if peer.address.is_ipv4() { "ipv4" } else { "ipv6" }.into());
+    put("services", format!("{:016x}", peer.services).into());
+    put("servicesnames", json!(service_names(peer.services)));
+    put("relaytxes", peer.relays_transactions.into());
+    put("lastsend", seconds(peer.last_sent).into());
+    put("lastrecv", seconds(peer.last_received).into());
+    put("last_transaction", seconds(peer.last_transaction).into());
+    put("last_block", seconds(peer.last_block).into());
+    put("bytessent", peer.bytes_sent.into());
+    put("bytesrecv", peer.bytes_received.into());
+    put("conntime", peer.connected_at.unix_seconds().into());
+    put("timeoffset", peer.time_offset.into());
+    for (name, time) in [("pingtime", peer.ping_time), ("minping", peer.min_ping), ("pingwait", peer.ping_wait)] {
+        if let Some(time) = time.as_ref().map(Duration::as_secs_f64) {
+            put(name, json!(time));
+        }
+    }
+    put("version", peer.version.into());
+    put("subver", peer.user_agent.clone().into());
+    put("inbound", peer.inbound.into());
+    put("startingheight", peer.starting_height.into());
+    put("synced_headers", height(peer.synced_headers).into());
+    put("synced_blocks", height(peer.synced_blocks).into());
+    put("inflight", json!(peer.in_flight));
+    put("minfeefilter", encode::coins(Amount::from_sat(peer.min_fee_filter.to_sat_per_kvb())));
+    let kind = match (peer.inbound, &peer.target) {
+        (true, _) => "inbound",
+        (false, Some(_)) => "manual",
+        (false, None) => "outbound-full-relay",
+    };
+    put("connection_type", kind.into());
+    put("transport_protocol_type", "v1".into());
+    Value::Object(fields)
+}
+
+pub(super) fn connection_count(node: &Node, _: &Params) -> Answer {
+    let totals = node.peers().map(mycoin_p2p::P2pHandle::totals).unwrap_or_default();
+    Ok(json!(totals.inbound + totals.outbound))
+}
+
+pub(super) fn net_totals(node: &Node, _: &Params) -> Answer {
+    let totals = node.peers().map(mycoin_p2p::P2pHandle::totals).unwrap_or_default();
+    Ok(json!({
+        "totalbytesrecv": totals.bytes_received,
+        "totalbytessent": totals.bytes_sent,
+        "timemillis": clock::now() * 1_000,
+    }))
+}
+
+pub(super) fn connect_peer(node: &Node, params: &Params) -> Answer {
+    let Some(handle) = node.peers() else {
+        return Err(RpcError::new(RpcError::NOT_CONNECTED, "The server has no peers' protocol running"));
+    };
+    let connected = handle.connect(params.str("address")?);
+    connected
+        .map_err(|error| RpcError::invalid_parameter(error.to_string()).with_data(error.code(), error.next_step()))?;
+    Ok(Value::Null)
+}

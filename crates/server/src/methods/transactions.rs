@@ -1,0 +1,144 @@
+//! Transactions, scripts and addresses as such. Source: Bitcoin Core rpc/rawtransaction.cpp, rpc/output_script.cpp.
+
+use mycoin_primitives::bitcoin::consensus::encode::serialize_hex;
+use mycoin_primitives::{
+    AddressError, Block, BlockHash, Coin, Script, ScriptBuf, Transaction, Txid, address_of, parse_address,
+};
+use mycoin_rpc::{Params, RpcError};
+use serde_json::{Map, Value, json};
+
+use super::{Answer, chain_failed, mempool};
+use crate::encode::{self, TransactionExtras};
+use crate::node::Node;
+
+pub(super) fn raw(node: &Node, params: &Params) -> Answer {
+    let txid = params.txid("txid")?;
+    let verbosity = params.verbosity("verbosity", 0)?;
+    match params.opt_block_hash("blockhash")? {
+        Some(hash) => confirmed(node, &txid, &hash, verbosity),
+        None => waiting(node, &txid, verbosity),
+    }
+}
+
+fn waiting(node: &Node, txid: &Txid, verbosity: u8) -> Answer {
+    let found = node.mempool().get(txid);
+    let tx = found.ok_or_else(|| {
+        let text = "No such mempool transaction. Provide a block hash to look in that block, or ask a proxy, which keeps an index.";
+        RpcError::not_found(text).with_data("tx/unknown", "Give the block's hash, or ask the proxy: /api/tx/TXID.")
+    })?;
+    if verbosity == 0 {
+        return Ok(serialize_hex(&*tx).into());
+    }
+    let spent = (verbosity > 1).then(|| waiting_coins(node, &tx)).transpose()?.flatten();
+    let extras = TransactionExtras { spent: spent.as_deref(), with_prevouts: verbosity > 1, with_hex: true };
+    Ok(encode::transaction(&tx, node.network(), &extras).into())
+}
+
+/// The coins that a waiting transaction spends; `None` when it is confirmed meanwhile.
+fn waiting_coins(node: &Node, tx: &Transaction) -> Result<Option<Vec<Coin>>, RpcError> {
+    node.at_rest(|chain, pool| {
+        let mut coins = Vec::with_capacity(tx.input.len());
+        for outpoint in tx.input.iter().map(|input| input.previous_output) {
+            let unconfirmed =
+                pool.get(&outpoint.txid).and_then(|parent| parent.output.get(outpoint.vout as usize).cloned());
+            let coin = match unconfirmed {
+                Some(output) => Some(Coin { output, height: chain.tip().height.next(), is_coinbase: false }),
+                None => chain.coin(&outpoint).map_err(|error| chain_failed(&error))?,
+            };
+            match coin {
+                Some(coin) => coins.push(coin),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(coins))
+    })
+}
+
+fn confirmed(node: &Node, txid: &Txid, hash: &BlockHash, verbosity: u8) -> Answer {
+    let entry = node.chain.header(hash).ok_or_else(|| RpcError::not_found("Block hash not found"))?;
+    let block = node.chain.block(hash).map_err(|error| chain_failed(&error))?;
+    let block = block.ok_or_else(|| RpcError::new(RpcError::MISC, "Block not available"))?;
+    let position = position(&block, txid)
+        .ok_or_else(|| RpcError::not_found("No such transaction found in the provided block."))?;
+    let Some(tx) = block.txdata.get(position) else { return Err(RpcError::internal("the block changed")) };
+    if verbosity == 0 {
+        return Ok(serialize_hex(tx).into());
+    }
+    let undo = if verbosity > 1 { node.chain.undo(hash).map_err(|error| chain_failed(&error))? } else { None };
+    let spent = undo.as_ref().and_then(|undo| undo.spent.get(position.checked_sub(1)?)).map(Vec::as_slice);
+    let extras = TransactionExtras { spent, with_prevouts: verbosity > 1, with_hex: true };
+    let mut fields = Map::new();
+    fields.insert("in_active_chain".to_owned(), entry.on_best_chain.into());
+    fields.extend(encode::transaction(tx, node.network(), &extras));
+    let confirmations = if entry.on_best_chain { node.chain.tip().height.above(entry.height) + 1 } else { 0 };
+    fields.insert("blockhash".to_owned(), hash.to_string().into());
+    fields.insert("confirmations".to_owned(), confirmations.into());
+    fields.insert("time".to_owned(), entry.header.time.into());
+    fields.insert("blocktime".to_owned(), entry.header.time.into());
+    Ok(fields.into())
+}
+
+fn position(block: &Block, txid: &Txid) -> Option<usize> {
+    block.txdata.iter().position(|tx| tx.compute_txid() == *txid)
+}
+
+pub(super) fn decode(node: &Node, params: &Params) -> Answer {
+    let tx = mempool::decoded(&params.hex("hexstring")?)?;
+    Ok(encode::transaction(&tx, node.network(), &TransactionExtras::default()).into())
+}
+
+pub(super) fn decode_script(node: &Node, params: &Params) -> Answer {
+    let script = ScriptBuf::from_bytes(params.hex("hexstring")?);
+    let network = node.network();
+    let mut value = encode::script_pubkey(&script, network);
+    let Some(fields) = value.as_object_mut() else { return Ok(value) };
+    fields.remove("hex");
+    // What is wrapped already, or can never be spent, is not wrapped again.
+    let can_wrap = !script.is_witness_program() && !script.is_p2sh() && !script.is_op_return();
+    if can_wrap {
+        let wrapped = |script: &Script| address_of(script, network);
+        if let Some(address) = wrapped(&ScriptBuf::new_p2sh(&script.script_hash())) {
+            fields.insert("p2sh".to_owned(), address.into());
+        }
+        let segwit = ScriptBuf::new_p2wsh(&script.wscript_hash());
+        fields.insert("segwit".to_owned(), encode::script_pubkey(&segwit, network));
+    }
+    Ok(value)
+}
+
+pub(super) fn validate_address(node: &Node, params: &Params) -> Answer {
+    let text = params.str("address")?;
+    let script = match parse_address(text, node.network()) {
+        Ok(script) => script,
+        Err(error) => {
+            return Ok(json!({"isvalid": false, "error_locations": locations(&error), "error": error.to_string()}));
+        }
+    };
+    let mut value = json!({
+        "isvalid": true,
+        "address": address_of(&script, node.network()).unwrap_or_else(|| text.to_owned()),
+        "scriptPubKey": encode::hex(script.as_bytes()),
+        "isscript": script.is_p2sh() || script.is_p2wsh() || script.is_p2tr(),
+        "iswitness": script.is_witness_program(),
+    });
+    if let (Some(version), Some(fields)) = (script.witness_version(), value.as_object_mut()) {
+        fields.insert("witness_version".to_owned(), version.to_num().into());
+        let program = script.as_bytes().get(2..).unwrap_or_default();
+        fields.insert("witness_program".to_owned(), encode::hex(program).into());
+    }
+    Ok(value)
+}
+
+/// Where the typing error is, counted from 0 as Bitcoin Core does.
+fn locations(error: &AddressError) -> Vec<Value> {
+    match error {
+        AddressError::BadCharacter { position, .. } | AddressError::Typo { position, .. } => {
+            vec![position.saturating_sub(1).into()]
+        }
+        AddressError::Empty { .. }
+        | AddressError::OtherCoin { .. }
+        | AddressError::MixedCase
+        | AddressError::BadChecksum
+        | AddressError::NotAnAddress { .. } => Vec::new(),
+    }
+}
