@@ -62,7 +62,7 @@ pub(crate) struct NewKeys {
 
 /// The wallet's scripts.
 pub(crate) enum Keyring {
-    Words(WordsKeyring),
+    Words(Box<WordsKeyring>),
     Rsa(RsaKeyring),
 }
 
@@ -85,7 +85,7 @@ impl Keyring {
     pub(crate) fn open(public: &PublicKeys, kind: KeyKind) -> Option<Self> {
         match (public, kind) {
             (PublicKeys::Words { external, internal }, KeyKind::Words) => {
-                WordsKeyring::open(external, internal).map(Self::Words)
+                WordsKeyring::open(external, internal).map(Box::new).map(Self::Words)
             }
             (PublicKeys::Rsa { spki }, KeyKind::Rsa { bits }) => RsaKeyring::open(spki, bits).map(Self::Rsa),
             (PublicKeys::Words { .. }, KeyKind::Rsa { .. }) | (PublicKeys::Rsa { .. }, KeyKind::Words) => None,
@@ -139,7 +139,7 @@ impl Keyring {
         }
     }
 
-    /// The keychains to search, and up to where they were handed out.
+    /// The script at that place, handed out or not.
     pub(crate) fn script_at(&self, origin: Origin) -> Option<ScriptBuf> {
         match self {
             Self::Words(keys) => keys.script_at(origin),

@@ -27,6 +27,8 @@ mod payment;
 mod select;
 
 mod sync;
+#[cfg(test)]
+mod tests;
 mod vault;
 mod wallet;
 mod words;

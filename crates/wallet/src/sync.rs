@@ -6,13 +6,15 @@
 //!
 //! Two steps: [`gather`] asks and checks, over the network; [`Wallet::take_in`] works out what is new, without it.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bdk_wallet::chain::{BlockId, ConfirmationBlockTime};
 use futures_util::future::join_all;
 use mycoin_light::{ProxyClient, Tip, TxRecord, TxStatus, verify_inclusion};
-use mycoin_primitives::{BlockHash, FeeRate, Header, Height, OutPoint, Txid};
+use mycoin_primitives::{BlockHash, FeeRate, Header, Height, OutPoint, Transaction, TxOut, Txid};
+use mycoin_script::{PrecomputedTransaction, ScriptRules, verify_input};
 
 use crate::error::{SyncError, WalletError};
 use crate::keyring::{GAP_LIMIT, Keychain, Keyring, Origin};
@@ -85,12 +87,16 @@ impl Wallet {
             SyncReport { tip: height, new_transactions: 0, newly_confirmed: 0, vanished: 0, blocks_undone: 0 };
         report.blocks_undone = u32::try_from(findings.undone.len()).unwrap_or(u32::MAX);
         let mut blocks = BTreeMap::from([(height.to_u32(), hash)]);
-        let mut shown = HashSet::new();
+        // Of two answers about one transaction, the one with a block is the newer.
+        let mut shown = HashMap::<Txid, &TxRecord>::new();
         for record in &findings.records {
-            let txid = record.txid;
-            if !shown.insert(txid) {
-                continue;
+            let entry = shown.entry(record.txid).or_insert(record);
+            if record.status.is_confirmed() {
+                *entry = record;
             }
+        }
+        for (txid, record) in &shown {
+            let txid = *txid;
             report.new_transactions += usize::from(!self.ledger.knows(txid));
             self.note_transaction(record, &mut change);
             match record.status {
@@ -98,6 +104,9 @@ impl Wallet {
                     return Err(SyncError::Contradiction { what: "a block reward that is in no block" });
                 }
                 TxStatus::Waiting => {
+                    if !self.ledger.knows(txid) {
+                        self.refuse_forgery(record, &shown)?;
+                    }
                     change.graph.last_seen.insert(txid, now);
                     if !self.ledger.knows(txid) {
                         change.graph.first_seen.insert(txid, now);
@@ -116,11 +125,13 @@ impl Wallet {
                 }
             }
         }
-        // What left the best chain, or was waiting, and is not shown any more, is gone.
-        for entry in old.iter().filter(|entry| !shown.contains(&entry.txid)) {
-            let is_on_its_way = matches!(entry.place, Place::Waiting { last_seen, .. } if last_seen + ON_ITS_WAY > now)
-                && entry.tx.input.iter().all(|input| self.owns(input.previous_output));
-            if !is_on_its_way && !entry.tx.is_coinbase() {
+        // What waited or left the best chain, and is not shown any more, is gone.
+        for entry in old.iter().filter(|entry| !shown.contains_key(&entry.txid) && !entry.tx.is_coinbase()) {
+            let is_gone = match entry.place {
+                Place::Block { height, .. } => findings.undone.contains(&height),
+                Place::Waiting { last_seen, .. } => !self.is_on_its_way(&entry.tx, last_seen, now),
+            };
+            if is_gone {
                 change.graph.last_evicted.insert(entry.txid, now.max(self.ledger.last_seen(entry.txid).unwrap_or(0)));
                 report.vanished += 1;
             }
@@ -152,6 +163,38 @@ impl Wallet {
                 change.graph.txouts.insert(outpoint, output.clone());
             }
         }
+    }
+
+    /// Whether it is a payment of ours that was sent so lately that the proxy need not know it yet.
+    fn is_on_its_way(&self, tx: &Transaction, last_seen: u64, now: u64) -> bool {
+        last_seen.saturating_add(ON_ITS_WAY) > now && tx.input.iter().all(|input| self.owns(input.previous_output))
+    }
+
+    /// Refuses a waiting transaction that spends our coins with signatures that we never made: it would hide them.
+    ///
+    /// A transaction in a block needs no such check: its proof stands for a block that somebody paid for.
+    fn refuse_forgery(&self, record: &TxRecord, records: &HashMap<Txid, &TxRecord>) -> Result<(), SyncError> {
+        let known = |outpoint: OutPoint| {
+            let shown = records.get(&outpoint.txid).and_then(|parent| parent.tx.output.get(outpoint.vout as usize));
+            shown.or_else(|| self.ledger.output(outpoint)).cloned()
+        };
+        let inputs = record.tx.input.iter().map(|input| known(input.previous_output));
+        let spent: Vec<Option<TxOut>> = inputs
+            .enumerate()
+            .map(|(input, output)| output.or_else(|| record.spent.get(input).cloned().flatten()))
+            .collect();
+        let is_ours = |output: &Option<TxOut>| {
+            output.as_ref().is_some_and(|output| self.keyring.origin(&output.script_pubkey).is_some())
+        };
+        let ours: Vec<usize> = (0..spent.len()).filter(|input| spent.get(*input).is_some_and(is_ours)).collect();
+        if ours.is_empty() {
+            return Ok(());
+        }
+        let forged = || SyncError::Contradiction { what: "a payment in our name that we did not sign" };
+        let spent: Vec<TxOut> = spent.into_iter().collect::<Option<_>>().ok_or_else(forged)?;
+        let data = PrecomputedTransaction::new(&record.tx, spent);
+        let rules = ScriptRules::of(self.network());
+        ours.into_iter().try_for_each(|input| verify_input(&data, input, rules)).map_err(|_| forged())
     }
 
     fn owns(&self, outpoint: OutPoint) -> bool {
@@ -246,18 +289,18 @@ async fn prove(proxy: &ProxyClient, ledger: &Ledger, records: &[TxRecord], undon
         if stands && ledger.is_proven(&record.txid, &block_hash) {
             continue;
         }
-        if !headers.contains_key(&block_hash) {
-            // The client checks that the header has this hash and its proof of work.
-            let (header, on_best_chain) =
-                futures_util::future::try_join(proxy.header(&block_hash), proxy.block_hash(height)).await?;
-            if on_best_chain != block_hash {
-                return Err(SyncError::Contradiction { what: "which block stands at a height" });
+        let header = match headers.entry(block_hash) {
+            Entry::Occupied(header) => *header.get(),
+            Entry::Vacant(place) => {
+                if proxy.block_hash(height).await? != block_hash {
+                    return Err(SyncError::Contradiction { what: "which block stands at a height" });
+                }
+                // The client checks that the header has this hash and its proof of work.
+                *place.insert(proxy.header(&block_hash).await?)
             }
-            headers.insert(block_hash, header);
-        }
-        let Some(header) = headers.get(&block_hash) else { continue };
+        };
         let proof = proxy.merkle_proof(&record.txid).await?;
-        verify_inclusion(&record.tx, &proof, header)
+        verify_inclusion(&record.tx, &proof, &header)
             .map_err(|source| SyncError::BadProof { txid: record.txid, source })?;
         if proof.height != height || header.time != block_time {
             return Err(SyncError::Contradiction { what: "a transaction's block" });
