@@ -1,0 +1,9 @@
+//! The chain as the server uses it, over real folders.
+
+mod coins;
+mod connect;
+mod headers;
+mod help;
+mod invalid;
+mod reorg;
+mod restart;
