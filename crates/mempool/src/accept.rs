@@ -232,9 +232,15 @@ impl Entry {
     }
 }
 
+/// How many outputs are looked up to tell a confirmed transaction. A limit, because a stranger may send thousands.
+const OUTPUTS_LOOKED_UP: usize = 100;
+
 /// Whether an output of `tx` is among the confirmed coins, so that it is in the chain.
 fn is_confirmed(tx: &Transaction, txid: &Txid, coins: &dyn CoinSource) -> bool {
-    (0u32..).zip(&tx.output).any(|(vout, _)| coins.coin(&OutPoint { txid: *txid, vout }).is_some())
+    (0u32..)
+        .zip(&tx.output)
+        .take(OUTPUTS_LOOKED_UP)
+        .any(|(vout, _)| coins.coin(&OutPoint { txid: *txid, vout }).is_some())
 }
 
 fn new_entry(

@@ -104,7 +104,7 @@ impl Mempool {
 
 #[cfg(test)]
 mod tests {
-    use mycoin_primitives::{Network, Transaction};
+    use mycoin_primitives::Network;
 
     use super::*;
     use crate::pool::MempoolEvent;
@@ -119,10 +119,6 @@ mod tests {
         World::with(Network::demo(), MempoolLimits { memory: size * count + size / 2, ..MempoolLimits::default() })
     }
 
-    fn waits(world: &World, tx: &Transaction) -> bool {
-        world.pool.get(&tx.compute_txid()).is_some()
-    }
-
     #[test]
     fn the_lowest_package_is_evicted() {
         let mut world = small_world(3);
@@ -133,8 +129,8 @@ mod tests {
         world.pool.take_events();
         let newcomer = world.send(&coins[2..3], 1, 2_000);
         // The poor parent stays because its child pays for both.
-        assert!(waits(&world, &poor) && waits(&world, &rich_child) && waits(&world, &newcomer));
-        assert!(!waits(&world, &middle));
+        assert!(world.waits(&poor) && world.waits(&rich_child) && world.waits(&newcomer));
+        assert!(!world.waits(&middle));
         let evicted = |event: &MempoolEvent| matches!(event, MempoolEvent::Removed { txid, reason: RemovalReason::Evicted, .. } if *txid == middle.compute_txid());
         assert!(world.pool.take_events().iter().any(evicted));
     }
@@ -148,7 +144,7 @@ mod tests {
         let refused = world.accept(&tx).expect_err("the other pays more");
         assert_eq!(refused, RejectReason::PoolFull);
         assert_eq!(refused.reject_reason(), "mempool full");
-        assert!(waits(&world, &rich));
+        assert!(world.waits(&rich));
     }
 
     #[test]
@@ -190,10 +186,10 @@ mod tests {
         let child = world.send(&[output(&old, 0)], 1, 1_000);
         let young = world.send(&coins[1..], 1, 1_000);
         world.pool.expire(world.now);
-        assert!(waits(&world, &old));
+        assert!(world.waits(&old));
         world.now += 1;
         world.pool.expire(world.now);
         world.pool.assert_consistent();
-        assert!(!waits(&world, &old) && !waits(&world, &child) && waits(&world, &young));
+        assert!(!world.waits(&old) && !world.waits(&child) && world.waits(&young));
     }
 }

@@ -101,3 +101,73 @@ fn read_payload(payload: &[u8], sum: &[u8]) -> Option<(u64, Transaction)> {
     let (time, tx) = payload.split_first_chunk::<TIME_SIZE>()?;
     Some((u64::from_le_bytes(*time), consensus::deserialize(tx).ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use mycoin_primitives::Network;
+
+    use super::*;
+    use crate::MempoolLimits;
+    use crate::test_support::{World, output};
+
+    /// A pool of three: one alone, and a parent with its child.
+    fn saved() -> (World, Vec<u8>) {
+        let mut world = World::new();
+        let coins = world.fund(2);
+        world.send(&coins[..1], 1, 1_000);
+        world.now += 100;
+        let parent = world.send(&coins[1..], 1, 1_000);
+        world.send(&[output(&parent, 0)], 1, 1_000);
+        let bytes = world.pool.dump();
+        (world, bytes)
+    }
+
+    fn load(world: &World, bytes: &[u8]) -> (Mempool, LoadReport) {
+        let mut pool = Mempool::new(Network::demo(), MempoolLimits::default());
+        let report = pool.load(bytes, &world.chain, &world.chain, world.now);
+        pool.assert_consistent();
+        (pool, report)
+    }
+
+    #[test]
+    fn what_is_saved_waits_again() {
+        let (world, bytes) = saved();
+        let (pool, report) = load(&world, &bytes);
+        assert_eq!(report, LoadReport { loaded: 3, ..LoadReport::default() });
+        let times = |pool: &Mempool| pool.all().iter().map(|entry| (entry.txid, entry.time)).collect::<Vec<_>>();
+        assert_eq!(times(&pool), times(&world.pool));
+        assert_eq!(pool.dump(), bytes);
+    }
+
+    #[test]
+    fn another_version_is_left_alone() {
+        let (world, mut bytes) = saved();
+        bytes[7] = 2;
+        assert_eq!(load(&world, &bytes).1, LoadReport { damaged: 1, ..LoadReport::default() });
+        assert_eq!(load(&world, &[]).1, LoadReport { damaged: 1, ..LoadReport::default() });
+    }
+
+    #[test]
+    fn a_damaged_record_loses_only_itself_and_what_depends_on_it() {
+        let (world, mut bytes) = saved();
+        // The first record is the one alone: behind magic, length and time.
+        bytes[8 + 4 + 8 + 20] ^= 1;
+        assert_eq!(load(&world, &bytes).1, LoadReport { loaded: 2, damaged: 1, ..LoadReport::default() });
+        let cut = &bytes[..bytes.len() - 1];
+        assert_eq!(load(&world, cut).1, LoadReport { loaded: 1, damaged: 2, ..LoadReport::default() });
+    }
+
+    #[test]
+    fn what_waited_too_long_is_not_loaded() {
+        let (mut world, bytes) = saved();
+        world.now += 336 * 3_600 - 50;
+        assert_eq!(load(&world, &bytes).1, LoadReport { loaded: 2, expired: 1, ..LoadReport::default() });
+    }
+
+    #[test]
+    fn what_is_confirmed_by_now_is_refused() {
+        let (mut world, bytes) = saved();
+        world.mine(9);
+        assert_eq!(load(&world, &bytes).1, LoadReport { refused: 3, ..LoadReport::default() });
+    }
+}

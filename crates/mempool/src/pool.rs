@@ -6,9 +6,10 @@ use std::sync::Arc;
 use mycoin_primitives::{Amount, Coin, FeeRate, Height, Network, OutPoint, Transaction, Txid, Wtxid};
 
 use crate::CoinSource;
-use crate::entry::{Entry, Rate};
+use crate::entry::{Entry, PackageTotals, Rate};
 use crate::eviction::RollingMinimum;
 use crate::policy;
+use crate::reorg::ReturningBlock;
 
 /// How much waits here, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +113,7 @@ pub struct Mempool {
     memory: usize,
     pub(crate) rolling: RollingMinimum,
     /// Transactions of disconnected blocks, latest block first, that `revalidate` puts back.
-    pub(crate) returning: Vec<Vec<Transaction>>,
+    pub(crate) returning: Vec<ReturningBlock>,
     pub(crate) events: Vec<MempoolEvent>,
 }
 
@@ -237,12 +238,12 @@ impl Mempool {
         let txid = entry.txid;
         entry.parents = entry.tx.input.iter().map(|input| input.previous_output.txid).collect();
         entry.parents.retain(|parent| self.entries.contains_key(parent));
-        let own = crate::PackageTotals::of(&entry);
+        let own = PackageTotals::of(&entry);
         (entry.ancestors, entry.descendants) = (own, own);
         for ancestor in self.ancestors_of(&entry.parents) {
             self.change_descendants(&ancestor, |totals| totals.add(own));
             if let Some(ancestor) = self.entries.get(&ancestor) {
-                entry.ancestors.add(crate::PackageTotals::of(ancestor));
+                entry.ancestors.add(PackageTotals::of(ancestor));
             }
         }
         for parent in &entry.parents {
@@ -283,13 +284,13 @@ impl Mempool {
         }
     }
 
-    fn relatives(&self, txid: &Txid) -> Option<(crate::PackageTotals, BTreeSet<Txid>, BTreeSet<Txid>)> {
+    fn relatives(&self, txid: &Txid) -> Option<(PackageTotals, BTreeSet<Txid>, BTreeSet<Txid>)> {
         let entry = self.entries.get(txid)?;
-        let own = crate::PackageTotals::of(entry);
+        let own = PackageTotals::of(entry);
         Some((own, self.ancestors_of(&entry.parents), self.descendants_of(&entry.children)))
     }
 
-    fn change_descendants(&mut self, txid: &Txid, change: impl FnOnce(&mut crate::PackageTotals)) {
+    fn change_descendants(&mut self, txid: &Txid, change: impl FnOnce(&mut PackageTotals)) {
         if let Some(entry) = self.entries.get_mut(txid) {
             self.by_score.remove(&(entry.descendant_score(), *txid));
             change(&mut entry.descendants);
@@ -326,7 +327,6 @@ impl Mempool {
 impl Mempool {
     /// Computes everything that is kept up to date from the transactions alone, and compares.
     pub(crate) fn assert_consistent(&self) {
-        use crate::PackageTotals;
         let sum = |txids: &BTreeSet<Txid>| {
             let mut totals = PackageTotals::default();
             txids.iter().filter_map(|txid| self.entry(txid)).for_each(|entry| totals.add(PackageTotals::of(entry)));

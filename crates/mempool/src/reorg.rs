@@ -1,6 +1,6 @@
 //! Following the chain: what a block confirms leaves, what a reorganisation undoes comes back.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use mycoin_consensus::HeaderBranch;
@@ -11,13 +11,19 @@ use crate::accept::Origin;
 use crate::eviction::memory_of;
 use crate::pool::{Mempool, MempoolEvent, RemovalReason};
 
+/// The transactions of a disconnected block.
+#[derive(Debug)]
+pub(crate) struct ReturningBlock {
+    transactions: Vec<Transaction>,
+    /// As they would take it in the pool, in bytes.
+    memory: usize,
+}
+
 impl Mempool {
     /// A block became the tip: drops what it confirmed, and what spends the same coins, with its descendants.
     pub fn block_connected(&mut self, block: &Block, now: u64) {
-        let mut confirmed = HashSet::new();
         for tx in block.txdata.iter().filter(|tx| !tx.is_coinbase()) {
             let txid = tx.compute_txid();
-            confirmed.insert(txid);
             if self.entry(&txid).is_some() {
                 // Its ancestors stand earlier in the block, so they have gone; its descendants go on waiting.
                 self.remove_all(&BTreeSet::from([txid]), RemovalReason::Confirmed);
@@ -27,25 +33,26 @@ impl Mempool {
                 self.remove_all(&gone, RemovalReason::Conflict);
             }
         }
-        for block in &mut self.returning {
-            block.retain(|tx| !confirmed.contains(&tx.compute_txid()));
-        }
         self.rolling.block_connected(now, self.memory(), self.limits.memory);
     }
 
     /// A block is no longer the tip. Its transactions come back with [`Mempool::revalidate`], which must be called when
     /// the reorganisation is over, before anything else is asked of the pool.
     pub fn block_disconnected(&mut self, block: &Block) {
-        self.returning.push(block.txdata.iter().filter(|tx| !tx.is_coinbase()).cloned().collect());
+        let transactions: Vec<_> = block.txdata.iter().filter(|tx| !tx.is_coinbase()).cloned().collect();
+        let memory = transactions.iter().map(memory_of).sum();
+        self.returning.push(ReturningBlock { transactions, memory });
         // A deep reorganisation may bring back more than fits. The latest blocks' depend on the others', so they give way.
-        let memory = |blocks: &[Vec<Transaction>]| blocks.iter().flatten().map(memory_of).sum::<usize>();
-        while self.returning.len() > 1 && memory(&self.returning) > self.limits.memory {
+        while self.returning.len() > 1
+            && self.returning.iter().map(|block| block.memory).sum::<usize>() > self.limits.memory
+        {
             self.returning.remove(0);
         }
     }
 
     /// Ends a reorganisation: puts back the disconnected blocks' transactions, parents first, then checks everything
     /// that waits against the new tip (coins, maturity, lock times, limits on chains). `branch` ends in the new tip.
+    /// What the new branch confirmed again is refused here, because its coins are spent.
     pub fn revalidate(&mut self, coins: &dyn CoinSource, branch: &dyn HeaderBranch, now: u64) {
         let mut events = self.take_events();
         let before: HashMap<Txid, Wtxid> = self.entries.values().map(|entry| (entry.txid, entry.wtxid)).collect();
@@ -58,7 +65,7 @@ impl Mempool {
         rebuilt.rolling = self.rolling.clone();
         *self = rebuilt;
         // What fails here is no longer valid or no longer fits; the difference below tells it.
-        for tx in returning.into_iter().rev().flatten() {
+        for tx in returning.into_iter().rev().flat_map(|block| block.transactions) {
             let _ = self.take_in(Arc::new(tx), coins, branch, now, now, Origin::Block);
         }
         for (tx, time) in waiting {
@@ -80,5 +87,110 @@ impl Mempool {
             MempoolEvent::Added { txid: entry.txid, wtxid: entry.wtxid, fee: entry.fee, vsize: entry.vsize }
         });
         removed.chain(added).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mycoin_primitives::bitcoin::absolute::LockTime;
+
+    use super::*;
+    use crate::test_support::{COIN, World, output, pay, unsigned};
+
+    fn reasons(world: &mut World) -> Vec<(Txid, RemovalReason)> {
+        let events = world.pool.take_events();
+        let removed = events.into_iter().filter_map(|event| match event {
+            MempoolEvent::Removed { txid, reason, .. } => Some((txid, reason)),
+            MempoolEvent::Added { .. } => None,
+        });
+        removed.collect()
+    }
+
+    #[test]
+    fn a_block_takes_what_it_confirms_and_leaves_the_descendants() {
+        let mut world = World::new();
+        let coins = world.fund(1);
+        let parent = world.send(&coins, 1, 1_000);
+        let child = world.send(&[output(&parent, 0)], 1, 1_000);
+        world.mine(1);
+        assert_eq!(reasons(&mut world), [(parent.compute_txid(), RemovalReason::Confirmed)]);
+        let entry = world.pool.entry(&child.compute_txid()).expect("it waits");
+        assert_eq!((entry.ancestors.count, entry.parents.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_block_drops_what_spends_the_same_coins_with_its_descendants() {
+        let mut world = World::new();
+        let coins = world.fund(1);
+        let confirmed = world.spend(&coins, 1, 500);
+        let old = world.send(&coins, 1, 1_000);
+        let child = world.send(&[output(&old, 0)], 1, 1_000);
+        world.mine_block(vec![confirmed]);
+        let mut gone = reasons(&mut world);
+        gone.sort_by_key(|(txid, _)| *txid != old.compute_txid());
+        let conflict = |tx: &Transaction| (tx.compute_txid(), RemovalReason::Conflict);
+        assert_eq!(gone, [conflict(&old), conflict(&child)]);
+    }
+
+    #[test]
+    fn a_reorganisation_puts_transactions_back_parents_first() {
+        let mut world = World::new();
+        let coins = world.fund(1);
+        let first = world.send(&coins, 1, 1_000);
+        let second = world.send(&[output(&first, 0)], 1, 1_000);
+        world.mine(2);
+        let third = world.send(&[output(&second, 0)], 1, 1_000);
+        world.mine(1);
+        let waiting = world.send(&[output(&third, 0)], 1, 1_000);
+        world.pool.take_events();
+        let came = world.pool.entry(&waiting.compute_txid()).map(|entry| entry.time);
+
+        world.reorganise(2, Vec::new());
+        let all: Vec<Txid> = world.pool.all().iter().map(|entry| entry.txid).collect();
+        assert_eq!(all, [&first, &second, &third, &waiting].map(Transaction::compute_txid));
+        assert_eq!(world.pool.entry(&waiting.compute_txid()).map(|entry| entry.time), came);
+        // What waited all along is not told again.
+        assert_eq!(world.pool.take_events().len(), 3);
+        assert_eq!(world.mine(9).txdata.len(), 5);
+    }
+
+    #[test]
+    fn what_the_new_branch_confirms_or_contradicts_does_not_come_back() {
+        let mut world = World::new();
+        let coins = world.fund(2);
+        let again = world.send(&coins[..1], 1, 1_000);
+        let contradicted = world.send(&coins[1..], 1, 1_000);
+        world.mine(2);
+        let child = world.send(&[output(&contradicted, 0)], 1, 1_000);
+        let other = world.spend(&coins[1..], 1, 2_000);
+        world.pool.take_events();
+        world.reorganise(1, vec![vec![again, other]]);
+        assert!(world.pool.is_empty());
+        assert_eq!(reasons(&mut world), [(child.compute_txid(), RemovalReason::Reorganised)]);
+    }
+
+    #[test]
+    fn a_spend_of_a_disconnected_coinbase_is_dropped() {
+        let mut world = World::new();
+        let block = world.mine(0);
+        let tx = world.send(&[output(&block.txdata[0], 0)], 1, 1_000);
+        world.pool.take_events();
+        world.reorganise(1, Vec::new());
+        assert_eq!(reasons(&mut world), [(tx.compute_txid(), RemovalReason::Reorganised)]);
+    }
+
+    #[test]
+    fn what_is_locked_on_the_new_branch_is_dropped() {
+        let mut world = World::new();
+        let coins = world.fund(1);
+        world.mine(0);
+        let mut tx = unsigned(&coins, vec![pay(COIN - 1_000)]);
+        tx.lock_time = LockTime::from_consensus(1);
+        let tx = world.sign(tx);
+        assert!(world.accept(&tx).is_ok());
+        let block = world.chain.disconnect();
+        world.pool.block_disconnected(&block);
+        world.pool.revalidate(&world.chain, &world.chain, world.now);
+        assert!(!world.waits(&tx));
     }
 }

@@ -244,3 +244,6 @@ impl<'a> Selection<'a> {
 fn score(entry: &Entry, open_ancestors: PackageTotals) -> Rate {
     PackageTotals::of(entry).rate().min(open_ancestors.rate())
 }
+
+#[cfg(test)]
+mod tests;

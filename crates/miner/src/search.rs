@@ -71,7 +71,7 @@ pub fn search(header: Header, threads: usize, stop: &AtomicBool, progress: &dyn 
 /// What the threads share.
 struct Shared<'a> {
     stop: &'a AtomicBool,
-    found: AtomicBool,
+    done: AtomicBool,
     hashes: AtomicU64,
     nonce: AtomicU32,
     best: Mutex<Option<[u8; 32]>>,
@@ -80,7 +80,7 @@ struct Shared<'a> {
 
 impl Shared<'_> {
     fn ended(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.found.load(Ordering::Relaxed)
+        self.stop.load(Ordering::Relaxed) || self.done.load(Ordering::Relaxed)
     }
 
     fn offer_best(&self, hash: [u8; 32]) {
@@ -106,6 +106,15 @@ impl Shared<'_> {
     }
 }
 
+/// Ends the threads even if the caller's `progress` panics; the scope would wait for them for ever.
+struct EndOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn search_nonces(
     header: Header,
     nonces: Range<u64>,
@@ -116,7 +125,7 @@ fn search_nonces(
     let threads = threads.max(1);
     let shared = Shared {
         stop,
-        found: AtomicBool::new(false),
+        done: AtomicBool::new(false),
         hashes: AtomicU64::new(0),
         nonce: AtomicU32::new(0),
         best: Mutex::new(None),
@@ -131,6 +140,7 @@ fn search_nonces(
             scope.spawn(move || report.send(work(scan, (start..end).step_by(threads), shared)));
         }
         drop(report);
+        let _end = EndOnDrop(&shared.done);
         wait(&reports, &shared, progress)
     });
     progress(shared.progress());
@@ -178,7 +188,7 @@ fn work(mut scan: Scan, mut nonces: impl Iterator<Item = u64>, shared: &Shared<'
             if scan.meets_target(&hash) {
                 shared.hashes.fetch_add(tried, Ordering::Relaxed);
                 shared.nonce.store(nonce, Ordering::Relaxed);
-                shared.found.store(true, Ordering::Relaxed);
+                shared.done.store(true, Ordering::Relaxed);
                 return Some(nonce);
             }
         }
