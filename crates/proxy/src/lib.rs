@@ -14,6 +14,8 @@ mod routes;
 mod serve;
 mod start;
 mod state;
+#[cfg(test)]
+mod tests;
 mod upstream;
 mod waiting;
 

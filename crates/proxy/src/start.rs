@@ -20,7 +20,7 @@ use crate::{follower, routes, serve};
 pub struct ProxyConfig {
     /// The coin that it serves.
     pub network: Network,
-    /// The folder of all networks (`~/.mycoin`); the index lives in its `<network>/index`.
+    /// The coin's folder (`~/.mycoin/<network>`); the index lives in its `index`.
     pub dir: PathBuf,
     /// Where it listens; port 0 means any free one.
     pub listen: SocketAddr,
@@ -96,9 +96,8 @@ pub(crate) async fn start(
     // The port first: a second proxy on the same folder should hear about the port, which it can change.
     let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
-    let folder = dir.join(&network.name);
-    mycoin_files::ensure_private_dir(&folder).map_err(|error| IndexError::Storage(error.into()))?;
-    let index = Index::open(&folder.join("index"), &network)?;
+    mycoin_files::ensure_private_dir(dir).map_err(|error| IndexError::Storage(error.into()))?;
+    let index = Index::open(&dir.join("index"), &network)?;
     let (stop, stopping) = watch::channel(false);
     let state = Arc::new(State::new(network, index, upstream, stopping.clone())?);
     let health = state.health.subscribe();

@@ -1,0 +1,177 @@
+//! What a wallet sees through the proxy: blocks, reorganisations, waiting transactions, events, proofs.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mycoin_light::{HeaderChain, LightError, ProxyEvent, Readiness, TxStatus, verify_inclusion};
+use mycoin_primitives::{FeeRate, Height, Network, OutPoint};
+use mycoin_testkit::keys::Key;
+
+use super::fake::{Fake, Mood};
+use super::{Outcome, any_port, eventually, running};
+use crate::start::start;
+
+const NOW: u32 = 1_900_000_000;
+
+#[tokio::test]
+async fn a_payment_waits_at_once_and_is_proven_when_mined() -> Outcome {
+    let proxy = running(&Network::demo(), 3).await?;
+    let bob = Key::witness_key_hash(7).script();
+    let payment = proxy.server.payment(&bob, 7_000);
+    let txid = proxy.client.broadcast(&payment).await?;
+    let waiting = proxy.client.script_transactions(&bob).await?;
+    assert_eq!(
+        waiting.iter().map(|record| (&record.tx, record.status)).collect::<Vec<_>>(),
+        [(&payment, TxStatus::Waiting)]
+    );
+    assert_eq!(waiting.first().and_then(|record| record.fee).map(|fee| fee.to_sat()), Some(500));
+    assert!(matches!(proxy.client.merkle_proof(&txid).await, Err(LightError::NotFound { .. })));
+
+    proxy.server.mine();
+    eventually(async || matches!(proxy.client.transaction_status(&txid).await, Ok(TxStatus::Confirmed { .. }))).await;
+    let records = proxy.client.script_transactions(&bob).await?;
+    let [record] = records.as_slice() else { panic!("one record, not {records:?}") };
+    let TxStatus::Confirmed { height, block_hash, .. } = record.status else { panic!("it is confirmed") };
+    assert_eq!(height, Height::new(4));
+    let header = proxy.client.header(&block_hash).await?;
+    let proof = proxy.client.merkle_proof(&txid).await?;
+    verify_inclusion(&record.tx, &proof, &header)?;
+    let spender = proxy.client.outspend(&payment.input[0].previous_output).await?.expect("it is spent");
+    assert_eq!((spender.txid, spender.input), (txid, 0));
+    assert_eq!(proxy.client.outspend(&OutPoint { txid, vout: 0 }).await?, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reorganisation_is_followed_and_its_transactions_wait_again() -> Outcome {
+    let proxy = running(&Network::demo(), 5).await?;
+    let bob = Key::witness_key_hash(7).script();
+    let payment = proxy.server.payment(&bob, 7_000);
+    let txid = proxy.client.broadcast(&payment).await?;
+    proxy.server.mine();
+    eventually(async || proxy.client.tip().await.is_ok_and(|tip| tip.height == Height::new(6))).await;
+    let mut headers = HeaderChain::new(&Network::demo());
+    proxy.client.sync_headers(&mut headers, NOW).await?;
+    assert_eq!(headers.tip_height(), Height::new(6));
+
+    proxy.server.reorganise(4, 4);
+    eventually(async || proxy.client.tip().await.is_ok_and(|tip| tip.height == Height::new(8))).await;
+    assert_eq!(proxy.client.transaction_status(&txid).await?, TxStatus::Waiting);
+    let records = proxy.client.script_transactions(&bob).await?;
+    assert_eq!(records.len(), 1);
+    proxy.client.sync_headers(&mut headers, NOW).await?;
+    assert_eq!(headers.hash_at(Height::new(8)), Some(proxy.client.tip().await?.hash));
+
+    proxy.server.mine();
+    eventually(async || proxy.client.transaction_status(&txid).await.is_ok_and(|status| status.is_confirmed())).await;
+    assert_eq!(proxy.client.transaction_status(&txid).await?.height(), Some(Height::new(9)));
+    assert_eq!(proxy.client.script_transactions(&bob).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_transaction_that_others_sent_shows_within_300_ms() -> Outcome {
+    let proxy = running(&Network::demo(), 3).await?;
+    let bob = Key::witness_key_hash(7).script();
+    let hex = mycoin_primitives::bitcoin::consensus::encode::serialize_hex(&proxy.server.payment(&bob, 7_000));
+    let before = Instant::now();
+    use crate::upstream::Upstream as _;
+    proxy.server.call("sendrawtransaction", serde_json::json!([hex])).await.expect("the server takes it");
+    eventually(async || proxy.client.script_transactions(&bob).await.is_ok_and(|records| records.len() == 1)).await;
+    assert!(before.elapsed() < Duration::from_millis(300), "{:?}", before.elapsed());
+    Ok(())
+}
+
+#[tokio::test]
+async fn events_tell_what_can_be_asked_for_already() -> Outcome {
+    let proxy = running(&Network::demo(), 3).await?;
+    let mut events = proxy.client.events().await?;
+    let payment = proxy.server.payment(&Key::taproot(9).script(), 7_000);
+    let txid = proxy.client.broadcast(&payment).await?;
+    assert_eq!(events.next().await, Some(Ok(ProxyEvent::TransactionAdded { txid })));
+    proxy.server.mine();
+    let Some(Ok(ProxyEvent::BlockConnected { height, hash })) = events.next().await else { panic!("a block event") };
+    assert_eq!(proxy.client.tip().await?.hash, hash);
+    assert_eq!(height, Height::new(4));
+    proxy.proxy.shutdown().await;
+    assert_eq!(events.next().await, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_long_history_comes_in_pages() -> Outcome {
+    let proxy = running(&Network::demo(), 60).await?;
+    let miner = Key::taproot(1).script();
+    let records = proxy.client.script_transactions(&miner).await?;
+    let heights: Vec<_> = records.iter().filter_map(|record| record.status.height()).map(Height::to_u32).collect();
+    assert_eq!(heights, (1..=60).rev().collect::<Vec<_>>());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_proxy_of_another_coin_is_noticed_at_the_first_question() -> Outcome {
+    let proxy = running(&Network::demo(), 1).await?;
+    let url = proxy.client.url().to_owned();
+    let client = mycoin_light::ProxyClient::new(&url, &Network::regtest())?;
+    assert!(matches!(client.tip().await, Err(LightError::WrongNetwork { .. })));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_base_server_of_another_coin_is_not_followed() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let server = Fake::new(&Network::regtest(), 1);
+    let proxy = start(Network::demo(), &dir.path().join("coin"), any_port(), server as _).await?;
+    let client = mycoin_light::ProxyClient::new(&format!("http://{}", proxy.local_addr()), &Network::demo())?;
+    eventually(async || client.status().await.is_ok_and(|status| status.readiness == Readiness::NotReady)).await;
+    assert_eq!(client.tip().await?.height, Height::GENESIS);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_base_server_that_is_away_is_said_in_plain_words_and_found_again() -> Outcome {
+    let proxy = running(&Network::demo(), 2).await?;
+    assert_eq!(proxy.client.status().await?.readiness, Readiness::Ready);
+    for mood in [Mood::Away, Mood::Hung] {
+        proxy.server.set_mood(mood);
+        let before = Instant::now();
+        let answer = proxy.get("/api/mining").await?;
+        assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+        assert!(answer.starts_with("HTTP/1.1 502") || answer.starts_with("HTTP/1.1 504"), "{answer}");
+        assert!(!answer.contains("10.1.2.3"), "{answer}");
+    }
+    proxy.server.set_mood(Mood::Away);
+    proxy.server.mine();
+    eventually(async || proxy.get("/health").await.is_ok_and(|answer| answer.contains("server-away"))).await;
+    let health = proxy.get("/health").await?;
+    assert!(health.starts_with("HTTP/1.1 503") && health.contains("cannot reach its base server."), "{health}");
+    // What the index holds is still answered.
+    assert_eq!(proxy.client.tip().await?.height, Height::new(2));
+    proxy.server.set_mood(Mood::Well);
+    eventually(async || proxy.get("/health").await.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))).await;
+    assert_eq!(proxy.client.tip().await?.height, Height::new(3));
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_goes_on_where_it_stopped() -> Outcome {
+    let proxy = running(&Network::demo(), 4).await?;
+    let server = Arc::clone(&proxy.server);
+    proxy.proxy.shutdown().await;
+    server.set_mood(Mood::Away);
+    let again = start(Network::demo(), &proxy.dir.path().join("coin"), any_port(), server as _).await?;
+    let client = mycoin_light::ProxyClient::new(&format!("http://{}", again.local_addr()), &Network::demo())?;
+    assert_eq!(client.tip().await?.height, Height::new(4));
+    Ok(())
+}
+
+#[tokio::test]
+async fn fee_rates_and_the_miner_come_through() -> Outcome {
+    let proxy = running(&Network::demo(), 1).await?;
+    let rates = proxy.client.fee_estimates().await?;
+    assert_eq!(rates.get(&6), Some(&FeeRate::from_sat_per_vb(2)));
+    let mining = proxy.client.mining().await?;
+    assert_eq!((mining.needed, mining.waiting), (Some(2), 1));
+    assert_eq!(proxy.client.status().await?.peers, Some(1));
+    Ok(())
+}
