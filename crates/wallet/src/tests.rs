@@ -1,5 +1,7 @@
 //! The wallet as a whole, against a chain that the tests make up.
 
+mod proxy;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
