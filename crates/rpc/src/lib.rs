@@ -15,12 +15,14 @@ mod method;
 mod params;
 mod server;
 mod table;
+mod words;
 
 pub use client::{Client, ClientError, EventStream, Refuser};
 pub use error::{ErrorData, RpcError};
 pub use event::{BlockEvent, Event, MinerInfo, MinerState, TransactionAdded, TransactionRemoved, Trigger};
 pub use help::{help, markdown, usage};
 pub use method::{Access, Area, Kind, Method, Need, Pace, Param};
-pub use params::{Params, params_from_words};
+pub use params::Params;
 pub use server::{CookieServer, RpcHandler, ServeError, Shutdown, bind, serve_mutual_tls};
 pub use table::{METHODS, method};
+pub use words::params_from_words;

@@ -68,6 +68,8 @@ impl Client {
             .connect_timeout(CONNECT_TIME)
             .pool_idle_timeout(IDLE_TIME)
             .tcp_nodelay(true)
+            // A long call has no time-out; a machine that is gone must still be noticed.
+            .tcp_keepalive(Duration::from_secs(30))
             .build()
             .map_err(|error| ClientError::Unreachable { server: server.to_owned(), reason: error.to_string() })?;
         Ok(Self { http, server: server.into(), timeout: CALL_TIME, next_id: Arc::new(AtomicU64::new(1)) })

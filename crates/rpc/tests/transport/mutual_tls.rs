@@ -1,16 +1,15 @@
 //! Mutual TLS on loopback: who gets an answer, who gets none and learns why.
 
-mod common;
-
 use std::io;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Certs, Server, password};
+use crate::common::{Certs, Server, password};
 use mycoin_identity::{Identity, KeyPassword, Role, Trust};
-use mycoin_primitives::Failure as _;
-use mycoin_rpc::{BlockEvent, Client, ClientError, Event, Refuser, ServeError, bind};
+use mycoin_primitives::hashes::Hash as _;
+use mycoin_primitives::{BlockHash, Failure as _, Txid};
+use mycoin_rpc::{BlockEvent, Client, ClientError, Event, Refuser, ServeError, TransactionRemoved, bind};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::{Value, json};
@@ -212,6 +211,52 @@ async fn only_a_good_certificate_gets_a_byte_of_rpc() {
     assert!(!String::from_utf8_lossy(&answer).contains("HTTP"), "plain HTTP gets an alert at most");
 }
 
+/// Everything logged on this thread while the guard lives.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn each_refusal_is_one_log_line_and_many_are_counted() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let certs = Certs::new();
+    let server = Server::of(&certs).await;
+    let lines = || {
+        let text = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("text");
+        text.lines().filter(|line| line.contains("refused 127.0.0.1:")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let expired = bent(&certs, |params| params.not_after = rcgen::date_time_ymd(2002, 3, 4));
+    let cases =
+        [(None, "it showed no certificate"), (Some(expired), "its certificate expired on 2002-03-04 00:00 UTC")];
+    for (index, (pair, words)) in cases.into_iter().enumerate() {
+        raw_call(&server, pair, &certs).await.expect_err("refused");
+        let lines = lines();
+        assert_eq!(lines.len(), index + 1, "{lines:?}");
+        assert!(lines[index].contains("WARN") && lines[index].contains(words), "{lines:?}");
+    }
+    for _ in 0..20 {
+        let mut plain = TcpStream::connect(server.address).await.expect("it listens");
+        plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.expect("sent");
+        let _ = plain.read_to_end(&mut Vec::new()).await;
+    }
+    let lines = lines();
+    assert!(lines.iter().any(|line| line.contains("it does not speak TLS")), "{lines:?}");
+    assert!((10..=20).contains(&lines.len()), "ten lines in ten seconds: {lines:?}");
+}
+
 #[tokio::test]
 async fn a_server_with_a_bad_certificate_is_not_believed() {
     let certs = Certs::new();
@@ -248,7 +293,7 @@ async fn pairs_made_by_openssl_pin_each_other() {
     for name in ["server", "client"] {
         let made = Command::new("openssl")
             .current_dir(dir.path())
-            .args(["req", "-x509", "-newkey", "rsa:4096", "-days", "365", "-passout", "pass:by hand"])
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-days", "365", "-passout", "pass:by hand"])
             .args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.crt"), "-subj", "/CN=Anything at all"])
             .output()
             .expect("openssl is installed");
@@ -274,9 +319,7 @@ async fn pairs_made_by_openssl_pin_each_other() {
 }
 
 fn block(height: u32) -> Event {
-    use mycoin_primitives::hashes::Hash as _;
-    let hash = mycoin_primitives::BlockHash::all_zeros();
-    Event::BlockConnected(BlockEvent { height, hash, time: 1, transactions: 1 })
+    Event::BlockConnected(BlockEvent { height, hash: BlockHash::all_zeros(), time: 1, transactions: 1 })
 }
 
 #[tokio::test]
@@ -300,10 +343,11 @@ async fn a_slow_subscriber_is_cut_off_and_others_are_served() {
     let client = certs.client(&server, Role::Proxy);
     let mut slow = client.events().await.expect("subscribed");
     // More than the queues and all buffers on the way hold, while nobody reads.
+    let large = Event::TransactionRemoved(TransactionRemoved { txid: Txid::all_zeros(), reason: "x".repeat(10_000) });
     let mut sent = 0_u32;
-    while server.handler.events.receiver_count() > 0 && sent < 400_000 {
+    while server.handler.events.receiver_count() > 0 && sent < 40_000 {
         for _ in 0..8 {
-            let _ = server.handler.events.send(block(sent));
+            let _ = server.handler.events.send(large.clone());
             sent += 1;
         }
         tokio::task::yield_now().await;

@@ -1,14 +1,12 @@
 //! Plain HTTP with a cookie on loopback: as stock tools use it, and as web pages abuse it.
 
-mod common;
-
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
+use crate::common::Handler;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use common::Handler;
 use mycoin_rpc::{CookieServer, ServeError, bind};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

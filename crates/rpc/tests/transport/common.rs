@@ -11,12 +11,12 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
-pub struct Handler {
-    pub events: broadcast::Sender<Event>,
+pub(crate) struct Handler {
+    pub(crate) events: broadcast::Sender<Event>,
 }
 
 impl Handler {
-    pub fn new(events: usize) -> Arc<Self> {
+    pub(crate) fn new(events: usize) -> Arc<Self> {
         Arc::new(Self { events: broadcast::channel(events).0 })
     }
 }
@@ -46,47 +46,47 @@ impl RpcHandler for Handler {
     }
 }
 
-pub fn password() -> KeyPassword {
+pub(crate) fn password() -> KeyPassword {
     KeyPassword::new(Zeroizing::new("secret".to_owned())).expect("not empty")
 }
 
 /// Certificates in a folder of their own.
-pub struct Certs {
-    pub folder: CertFolder,
-    pub dir: TempDir,
+pub(crate) struct Certs {
+    pub(crate) folder: CertFolder,
+    pub(crate) dir: TempDir,
 }
 
 impl Certs {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let folder = CertFolder::at(dir.path());
         folder.ensure(&password(), &["node.example".to_owned()]).expect("certificates");
         Self { folder, dir }
     }
 
-    pub fn identity(&self, role: Role) -> Identity {
+    pub(crate) fn identity(&self, role: Role) -> Identity {
         self.folder.load(role, &password()).expect("a good pair")
     }
 
-    pub fn trust(&self) -> Trust {
+    pub(crate) fn trust(&self) -> Trust {
         Trust::authority(&self.folder.authority()).expect("a good authority")
     }
 
-    pub fn client(&self, server: &Server, role: Role) -> Client {
+    pub(crate) fn client(&self, server: &Server, role: Role) -> Client {
         Client::mutual_tls(&server.address.to_string(), None, &self.identity(role), &self.trust()).expect("a client")
     }
 }
 
 /// A server on loopback, until it is dropped.
-pub struct Server {
-    pub address: SocketAddr,
-    pub handler: Arc<Handler>,
-    pub stop: watch::Sender<bool>,
-    pub task: JoinHandle<()>,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) handler: Arc<Handler>,
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) task: JoinHandle<()>,
 }
 
 impl Server {
-    pub async fn start(identity: &Identity, trust: &Trust) -> Self {
+    pub(crate) async fn start(identity: &Identity, trust: &Trust) -> Self {
         let listener = bind(([127, 0, 0, 1], 0).into(), "--rpc").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let handler = Handler::new(16);
@@ -96,7 +96,7 @@ impl Server {
         Self { address, handler, stop, task }
     }
 
-    pub async fn of(certs: &Certs) -> Self {
+    pub(crate) async fn of(certs: &Certs) -> Self {
         Self::start(&certs.identity(Role::Server), &certs.trust()).await
     }
 }
