@@ -74,3 +74,126 @@ fn two_to_the(fraction: i128) -> Option<u32> {
         + (1 << 47);
     u32::try_from(RADIX + (cubic >> 48)).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPACING: u32 = 600;
+    const TWO_DAYS: u32 = 172_800;
+    const LIMIT: u32 = 0x1d00_ffff;
+
+    /// What the specification's published runs say: from an anchor, the target after a tip so many blocks above it.
+    #[track_caller]
+    fn check(anchor_bits: u32, parent_time: i64, blocks: u32, time: u32, expected: u32) {
+        let anchor = Anchor { bits: CompactTarget::from_consensus(anchor_bits), height: Height::new(1), parent_time };
+        let limit = CompactTarget::from_consensus(LIMIT);
+        let next = next_bits(anchor, Height::new(1 + blocks), time, SPACING, TWO_DAYS, limit);
+        assert_eq!(
+            format!("{:#010x}", next.to_consensus()),
+            format!("{expected:#010x}"),
+            "{blocks} blocks, time {time}"
+        );
+    }
+
+    /// Runs 1 and 3: in time, at the easiest and at the hardest target.
+    #[test]
+    fn published_runs_1_and_3() {
+        for blocks in 1..=10 {
+            check(LIMIT, 0, blocks, 600 + 600 * blocks, LIMIT);
+            check(0x0101_0000, 0, blocks, 600 + 600 * blocks, 0x0101_0000);
+        }
+    }
+
+    /// Run 5: 288 blocks at a time in no time, so that the target halves, down to 1.
+    #[test]
+    fn published_run_5() {
+        check(LIMIT, 0, 1, 0, 0x1d00_fec5);
+        let halvings = [0x7f_62c0, 0x3f_b160, 0x1f_d8b0, 0x0f_ec58, 0x07_f62c, 0x03_fb16, 0x01_fd8b, 0x00_fec5];
+        for halving in 0..208_u32 {
+            let size = 0x1c - halving / 8;
+            let word = halvings[usize::try_from(halving % 8).expect("below 8")];
+            check(LIMIT, 0, 1 + 288 * (halving + 1), 0, (size << 24) | word);
+        }
+        let last = [
+            0x027f_6200,
+            0x023f_b100,
+            0x021f_d800,
+            0x020f_ec00,
+            0x0207_f600,
+            0x0203_fb00,
+            0x0201_fd00,
+            0x0200_fe00,
+            0x017f_0000,
+            0x013f_0000,
+            0x011f_0000,
+            0x010f_0000,
+            0x0107_0000,
+            0x0103_0000,
+            0x0101_0000,
+            0x0101_0000,
+        ];
+        for (halving, expected) in (208..).zip(last) {
+            check(LIMIT, 0, 1 + 288 * (halving + 1), 0, expected);
+        }
+    }
+
+    /// Run 9: blocks of 300 s.
+    #[test]
+    fn published_run_9() {
+        let expected = [
+            0x1802_ae16,
+            0x1802_ad44,
+            0x1802_ac71,
+            0x1802_ab9e,
+            0x1802_aacd,
+            0x1802_a9fa,
+            0x1802_a929,
+            0x1802_a858,
+            0x1802_a787,
+            0x1802_a6b7,
+        ];
+        for (blocks, expected) in (1..).zip(expected) {
+            check(0x1802_aee8, 1_234_567_290, blocks, 1_234_567_890 + 300 * blocks, expected);
+        }
+    }
+
+    /// Run 10: blocks of 900 s.
+    #[test]
+    fn published_run_10() {
+        let expected = [
+            0x1802_afbb,
+            0x1802_b08f,
+            0x1802_b166,
+            0x1802_b23a,
+            0x1802_b30e,
+            0x1802_b3e5,
+            0x1802_b4bb,
+            0x1802_b592,
+            0x1802_b669,
+            0x1802_b73d,
+        ];
+        for (blocks, expected) in (1..).zip(expected) {
+            check(0x1802_aee8, 2_147_483_047, blocks, 2_147_483_647 + 900 * blocks, expected);
+        }
+    }
+
+    #[test]
+    fn a_late_chain_stops_at_the_limit() {
+        check(LIMIT, 0, 1, u32::MAX, LIMIT);
+        check(0x0101_0000, 0, 1, u32::MAX, LIMIT);
+    }
+
+    #[test]
+    fn a_first_block_in_time_has_genesis_target() {
+        let network = Network::mycoin();
+        let Network { genesis, spacing, pow_limit, .. } = &network;
+        let anchor = Anchor::genesis(&network);
+        let after = |height: u32, time| next_bits(anchor, Height::new(height), time, *spacing, 7_200, *pow_limit);
+        assert_eq!(after(0, genesis.time), genesis.bits);
+        assert_eq!(after(1, genesis.time + spacing), genesis.bits);
+        // A half-life ahead of the schedule, the target is half of it.
+        let half = Wide::from_target(Target::from_compact(genesis.bits)).halved(1).to_target();
+        assert_eq!(Some(after(121, genesis.time + spacing)), half.map(Target::to_compact_lossy));
+    }
+}

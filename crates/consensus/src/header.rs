@@ -27,22 +27,22 @@ const MIN_VERSION: i32 = 4;
 pub fn check_header(header: &Header, network: &Network) -> Result<(), HeaderRuleError> {
     let bits = header.bits;
     let target = Target::from_compact(bits);
-    if is_negative_or_overflows(bits.to_consensus()) || target == Target::ZERO || target > network.pow_limit_target() {
+    if is_signed_or_overflows(bits.to_consensus()) || target == Target::ZERO || target > network.pow_limit_target() {
         return Err(HeaderRuleError::TargetOutOfRange { bits });
     }
     let hash = header.block_hash();
     if target.is_met_by(hash) { Ok(()) } else { Err(HeaderRuleError::HighHash { hash }) }
 }
 
-/// Whether compact bits stand for a negative number or one of more than 256 bits, which the library reads as another.
+/// Whether compact bits have the sign set or stand for more than 256 bits, which the library reads as another number.
 ///
+/// Bitcoin Core has it that a zero with a sign is no negative number, but zero is refused just the same.
 /// Source: Bitcoin Core `arith_uint256::SetCompact`, arith_uint256.cpp.
-const fn is_negative_or_overflows(bits: u32) -> bool {
-    let size = bits >> 24;
-    let word = if size <= 3 { (bits & 0x007f_ffff) >> (8 * (3 - size)) } else { bits & 0x007f_ffff };
-    let negative = word != 0 && bits & 0x0080_0000 != 0;
+const fn is_signed_or_overflows(bits: u32) -> bool {
+    let (size, word) = (bits >> 24, bits & 0x007f_ffff);
+    let is_signed = bits & 0x0080_0000 != 0;
     let overflows = word != 0 && (size > 34 || (word > 0xff && size > 33) || (word > 0xffff && size > 32));
-    negative || overflows
+    is_signed || overflows
 }
 
 /// Checks a header on top of `branch`; `now` is the node's clock, in seconds since 1970.

@@ -57,6 +57,9 @@ pub fn merkle_branch(txids: &[Txid], index: usize) -> Vec<TxMerkleNode> {
     let mut level: Vec<[u8; 32]> = txids.iter().map(|txid| txid.to_byte_array()).collect();
     let mut branch = Vec::new();
     let mut position = index;
+    if index >= txids.len() {
+        return branch;
+    }
     while level.len() > 1 {
         let Some(sibling) = level.get(position ^ 1).or_else(|| level.get(position)) else { return Vec::new() };
         branch.push(TxMerkleNode::from_byte_array(*sibling));
@@ -138,4 +141,83 @@ fn committed(script: &[u8]) -> Option<&[u8; 32]> {
 
 fn only_item(witness: &Witness) -> Option<&[u8; 32]> {
     if witness.len() == 1 { witness.nth(0)?.try_into().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn txids(count: u8) -> Vec<Txid> {
+        (0..count).map(|number| Txid::from_byte_array([number + 1; 32])).collect()
+    }
+
+    #[test]
+    fn root_of_one_is_itself_and_of_none_is_zero() {
+        assert_eq!(merkle_root(&txids(1)).to_byte_array(), [1; 32]);
+        assert_eq!(merkle_root(&[]).to_byte_array(), [0; 32]);
+    }
+
+    /// Source: Bitcoin's block 100,000.
+    #[test]
+    fn root_of_a_block_of_bitcoins() {
+        let txids: Vec<Txid> = [
+            "8c14f0db3df150123e6f3dbbf30f8b955a8249b62ac1d1ff16284aefa3d06d87",
+            "fff2525b8931402dd09222c50775608f75787bd2b87e56995a7bdd30f79702c4",
+            "6359f0868171b1d194cbee1af2f16ea598ae8fad666d9b012c8ed2b79a236ec4",
+            "e9a66845e05d5abc0ad04ec80f774a7e585c6e8db975962d069a522137b80c1d",
+        ]
+        .map(|txid| txid.parse().expect("the ids are hex"))
+        .to_vec();
+        let root = "f3e94742aca4b5ef85488dc37c06c3282295ffec960994b2c0d5ac2a25a95766";
+        assert_eq!(merkle_root(&txids).to_string(), root);
+    }
+
+    #[test]
+    fn repeated_tails_keep_the_root_and_are_noticed() {
+        for count in 1..20_u8 {
+            let leaves: Vec<[u8; 32]> = txids(count).iter().map(|txid| txid.to_byte_array()).collect();
+            let honest = root(leaves.clone());
+            assert!(!honest.mutated, "{count}");
+            // Whatever stands at the end of an odd level can be repeated as a whole.
+            let width = 1_usize << count.trailing_zeros();
+            let tail = leaves.get(leaves.len() - width..).expect("the tail is not longer than the list").to_vec();
+            if width < leaves.len() {
+                let repeated = root([leaves, tail].concat());
+                assert_eq!((repeated.hash, repeated.mutated), (honest.hash, true), "{count}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn branches_prove_their_transaction_only(count in 1..40_u8, index in 0..40_usize, other in 0..64_usize) {
+            let txids = txids(count);
+            let index = index % txids.len();
+            let root = merkle_root(&txids);
+            let branch = merkle_branch(&txids, index);
+            let txid = txids[index];
+            prop_assert!(check_merkle_branch(txid, index, &branch, root));
+            prop_assert_eq!(check_merkle_branch(txid, other, &branch, root), other == index);
+            prop_assert!(!check_merkle_branch(Txid::from_byte_array([0; 32]), index, &branch, root));
+            if let Some((_, shorter)) = branch.split_last() {
+                prop_assert!(!check_merkle_branch(txid, index, shorter, root));
+            }
+        }
+    }
+
+    #[test]
+    fn no_branch_for_a_place_that_is_not_there() {
+        assert!(merkle_branch(&txids(5), 5).is_empty());
+    }
+
+    #[test]
+    fn a_left_sibling_is_never_the_node_itself() {
+        // Three leaves: the third stands twice, and its second place (3) must not be provable.
+        let (txids, third) = (txids(3), txids(3)[2]);
+        let branch = merkle_branch(&txids, 2);
+        assert!(check_merkle_branch(third, 2, &branch, merkle_root(&txids)));
+        assert!(!check_merkle_branch(third, 3, &branch, merkle_root(&txids)));
+    }
 }

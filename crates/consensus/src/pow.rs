@@ -57,3 +57,32 @@ fn scale(target: Target, numerator: i64, denominator: i64) -> Option<Target> {
     let wide = Wide::from_target(target).times(u32::try_from(numerator).ok()?);
     wide.over(u32::try_from(denominator).ok()?)?.to_target()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Source: Bitcoin Core, test/pow_tests.cpp, with mainnet's spacing and limit.
+    #[track_caller]
+    fn check(first_time: i64, last_time: i64, bits: u32, expected: u32) {
+        let (base, limit) = (CompactTarget::from_consensus(bits), CompactTarget::from_consensus(0x1d00_ffff));
+        let next = retarget(base, last_time - first_time, 600, limit);
+        assert_eq!(format!("{:#010x}", next.to_consensus()), format!("{expected:#010x}"));
+    }
+
+    #[test]
+    fn retargets_as_bitcoin() {
+        check(1_261_130_161, 1_262_152_739, 0x1d00_ffff, 0x1d00_d86a);
+        check(1_231_006_505, 1_233_061_996, 0x1d00_ffff, 0x1d00_ffff); // stopped by the limit
+        check(1_279_008_237, 1_279_297_671, 0x1c05_a3f4, 0x1c01_68fd); // by a quarter at most
+        check(1_263_163_443, 1_269_211_443, 0x1c38_7f6f, 0x1d00_e1fd); // by four at most
+        check(1_279_297_671, 1_279_008_237, 0x1c05_a3f4, 0x1c01_68fd); // time that ran backwards
+    }
+
+    #[test]
+    fn periods_begin_at_multiples() {
+        for (height, start) in [(0, 0), (2_015, 0), (2_016, 2_016), (4_033, 4_032)] {
+            assert_eq!(period_start(Height::new(height)), Height::new(start));
+        }
+    }
+}

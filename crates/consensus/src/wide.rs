@@ -87,3 +87,50 @@ impl Wide {
 const fn low_limb(value: u64) -> u32 {
     value as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A target below 2^128, which the machine can check.
+    fn small(value: u128) -> Target {
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(&value.to_le_bytes());
+        Target::from_le_bytes(bytes)
+    }
+
+    proptest! {
+        #[test]
+        fn scales_as_the_machine_does(value in 0..u128::from(u64::MAX), factor: u32, divisor in 1..u32::MAX) {
+            let scaled = Wide::from_target(small(value)).times(factor).over(divisor).and_then(Wide::to_target);
+            prop_assert_eq!(scaled, Some(small(value * u128::from(factor) / u128::from(divisor))));
+        }
+
+        #[test]
+        fn shifts_as_the_machine_does(value: u64, bits in 0..64_u32) {
+            let wide = Wide::from_target(small(u128::from(value)));
+            prop_assert_eq!(wide.doubled(bits).and_then(Wide::to_target), Some(small(u128::from(value) << bits)));
+            prop_assert_eq!(wide.halved(bits).to_target(), Some(small(u128::from(value) >> bits)));
+        }
+
+        #[test]
+        fn loses_nothing_on_the_way(bytes: [u8; 32], factor in 1..u32::MAX) {
+            let target = Target::from_le_bytes(bytes);
+            let back = Wide::from_target(target).times(factor).over(factor).and_then(Wide::to_target);
+            prop_assert_eq!(back, Some(target));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_none() {
+        let most = Wide::from_target(Target::from_le_bytes([0xff; 32]));
+        assert_eq!(most.times(2).to_target(), None);
+        assert!(most.doubled(64).is_some());
+        assert_eq!(most.doubled(65), None);
+        assert_eq!(most.doubled(u32::MAX), None);
+        assert_eq!(most.over(0), None);
+        assert_eq!(most.halved(u32::MAX).to_target(), Some(Target::ZERO));
+    }
+}
