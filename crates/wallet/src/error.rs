@@ -94,17 +94,18 @@ pub enum PaymentError {
     },
     /// The coins do not reach.
     #[error(
-        "not enough: the payment needs {needed} with its fee, and you have {have}, of which {immature} is still immature and {waiting} is waiting for a block"
+        "not enough: the payment needs {needed} with its fee, and you have {have}{}",
+        held_back(immature.as_deref(), waiting.as_deref())
     )]
     NotEnough {
         /// Amount plus fee.
         needed: String,
         /// Everything that the wallet holds.
         have: String,
-        /// Block rewards that cannot be spent yet.
-        immature: String,
-        /// Payments from others that no block holds yet.
-        waiting: String,
+        /// Block rewards that cannot be spent yet, if there are any.
+        immature: Option<String>,
+        /// Payments from others that no block holds yet, if there are any.
+        waiting: Option<String>,
         /// What can be spent now.
         spendable: String,
     },
@@ -162,6 +163,17 @@ pub enum SyncError {
     /// The wallet file could not be written.
     #[error(transparent)]
     Wallet(#[from] WalletError),
+}
+
+/// The part of "not enough" that says why not all can be spent.
+fn held_back(immature: Option<&str>, waiting: Option<&str>) -> String {
+    let immature = immature.map(|amount| format!("{amount} is still immature"));
+    let waiting = waiting.map(|amount| format!("{amount} is waiting for a block"));
+    match (immature, waiting) {
+        (None, None) => String::new(),
+        (Some(part), None) | (None, Some(part)) => format!(", of which {part}"),
+        (Some(immature), Some(waiting)) => format!(", of which {immature} and {waiting}"),
+    }
 }
 
 impl Failure for WalletError {

@@ -15,7 +15,7 @@
 //! Never: a write before what is written last time is on disk; a rewrite that is not whole.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use mycoin_files::{FilesError, Readers};
@@ -187,10 +187,9 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
 
-/// A wallet file that is open for appending.
+/// A wallet file that is unlocked. It is opened anew for each write, so that no write can miss a file that was replaced.
 pub(crate) struct WalletFile {
     path: PathBuf,
-    file: File,
     header: Header,
     data_key: Key,
     /// Record 0, still sealed under the password.
@@ -205,7 +204,6 @@ pub(crate) type Records = Vec<Zeroizing<Vec<u8>>>;
 /// A wallet file's bytes, header checked, not unlocked yet.
 pub(crate) struct Sealed {
     path: PathBuf,
-    file: File,
     bytes: Vec<u8>,
     header: Header,
 }
@@ -217,14 +215,15 @@ impl Sealed {
     ///
     /// [`WalletError::Files`], [`WalletError::Damaged`], [`WalletError::TooNew`].
     pub(crate) fn read(path: &Path) -> Result<Self, WalletError> {
-        let mut file = mycoin_files::open_private(path, true)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(io_error("read", path))?;
+        Self::parse(path, mycoin_files::read_private(path)?)
+    }
+
+    fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, WalletError> {
         let header = Header::read(&bytes).map_err(|fault| match fault {
             HeaderFault::Damaged(what) => WalletError::Damaged { path: path.to_owned(), what },
             HeaderFault::TooNew => WalletError::TooNew { path: path.to_owned() },
         })?;
-        Ok(Self { path: path.to_owned(), file, bytes, header })
+        Ok(Self { path: path.to_owned(), bytes, header })
     }
 
     pub(crate) const fn header(&self) -> &Header {
@@ -250,8 +249,8 @@ impl Sealed {
         }
         let sequence = records.len() as u64;
         let sealed_secret = records.remove(0).to_vec();
-        let Self { path, file, header, .. } = self;
-        Ok((WalletFile { path, file, header, data_key, sealed_secret, sequence, end }, records))
+        let Self { path, header, .. } = self;
+        Ok((WalletFile { path, header, data_key, sealed_secret, sequence, end }, records))
     }
 
     /// All records, and where the last whole one ends.
@@ -300,7 +299,6 @@ impl WalletFile {
         mycoin_files::create_new(path, &bytes, Readers::Owner)?;
         Ok(Self {
             path: path.to_owned(),
-            file: mycoin_files::open_private(path, true)?,
             header: keys.header,
             data_key: keys.data_key,
             sealed_secret,
@@ -359,7 +357,7 @@ impl WalletFile {
             file.write_all(&record)?;
             file.sync_all()
         };
-        write(&mut self.file, self.end).map_err(io_error("write", &self.path))?;
+        write(&mut mycoin_files::open_private(&self.path, true)?, self.end).map_err(io_error("write", &self.path))?;
         self.end += record.len() as u64;
         self.sequence += 1;
         Ok(())
@@ -402,7 +400,6 @@ impl WalletFile {
 
     fn replace(&mut self, bytes: &[u8]) -> Result<(), WalletError> {
         mycoin_files::replace(&self.path, bytes, Readers::Owner)?;
-        self.file = mycoin_files::open_private(&self.path, true)?;
         self.end = bytes.len() as u64;
         Ok(())
     }
@@ -520,8 +517,7 @@ mod tests {
         for bit in 0..whole.len() * 8 {
             let mut bytes = whole.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            std::fs::write(&path, &bytes).expect("ours");
-            let opened = Sealed::read(&path).and_then(|sealed| sealed.unlock_with(key.clone()));
+            let opened = Sealed::parse(&path, bytes).and_then(|sealed| sealed.unlock_with(key.clone()));
             assert!(matches!(opened, Err(WalletError::Damaged { .. })), "bit {bit}");
         }
     }

@@ -198,8 +198,13 @@ impl WalletFolder {
                     other => other,
                 }
             })?;
-        write_view_key(&file)?;
-        Wallet::load(name.clone(), self.network.clone(), file, &records, lock)
+        let wallet =
+            write_view_key(&file).and_then(|()| Wallet::load(name.clone(), self.network.clone(), file, &records, lock));
+        if wallet.is_err() {
+            // Its words were never shown. It is the file that was made a moment ago, in a place that was free.
+            let _ = fs::remove_file(&path);
+        }
+        wallet
     }
 
     fn take_lock(&self, name: &WalletName) -> Result<FolderLock, WalletError> {

@@ -126,8 +126,14 @@ impl Ledger {
         self.graph.get_tx(txid).is_some()
     }
 
+    /// When the transaction was last noted as waiting.
     pub(crate) fn last_seen(&self, txid: Txid) -> Option<u64> {
         self.graph.get_tx_node(txid).and_then(|node| node.last_seen)
+    }
+
+    /// Whether the transaction was noted as waiting, and not as gone since.
+    pub(crate) fn is_seen(&self, txid: Txid) -> bool {
+        self.last_seen(txid).is_some_and(|seen| self.graph.get_last_evicted(txid).is_none_or(|gone| gone < seen))
     }
 
     /// The output at `outpoint`, of a known transaction or as a proxy told it.

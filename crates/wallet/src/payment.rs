@@ -176,12 +176,13 @@ impl Wallet {
 
     fn not_enough(&self, coins: &[OwnCoin], needed: Amount) -> PaymentError {
         let text = |amount| format_amount(amount, self.network());
+        let some = |amount| Some(amount).filter(|amount| *amount != Amount::ZERO).map(text);
         let balance = ledger::balance(coins);
         PaymentError::NotEnough {
             needed: text(needed),
             have: text(balance.total),
-            immature: text(balance.immature),
-            waiting: text(balance.waiting),
+            immature: some(balance.immature),
+            waiting: some(balance.waiting),
             spendable: text(balance.spendable),
         }
     }

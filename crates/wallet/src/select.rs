@@ -7,8 +7,6 @@
 //! bdk_coin_select searches for the set that costs least. Its own metrics count in 32-bit floating point, which is wrong
 //! by hundreds of units for amounts as ours (and panics on some), so the metric here counts in whole units.
 
-use std::collections::BTreeSet;
-
 use bdk_coin_select::float::Ordf32;
 use bdk_coin_select::{BnbMetric, Candidate, CoinSelector};
 use mycoin_primitives::bitcoin::{VarInt, WitnessVersion};
@@ -52,7 +50,7 @@ const LONG_TERM_RATE: FeeRate = FeeRate::from_sat_per_vb(1);
 /// With more coins than this the exhaustive search would not get far.
 const SEARCH_COINS: usize = 300;
 /// How many sets the search looks at.
-const SEARCH_ROUNDS: usize = 2_000;
+const SEARCH_ROUNDS: usize = 500;
 
 /// The least value that nodes pass on, by the kind of script; `None` for scripts that they do not take at all.
 ///
@@ -128,27 +126,35 @@ impl Payment<'_> {
         let cost = self.spending_cost(self.rate);
         let mut worth: Vec<(usize, Amount)> = values.iter().copied().enumerate().filter(|coin| coin.1 > cost).collect();
         worth.sort_by_key(|coin| std::cmp::Reverse(coin.1));
-        let plan = |coins: &mut dyn Iterator<Item = usize>| {
-            let chosen: Vec<(usize, Amount)> = coins.filter_map(|coin| worth.get(coin).copied()).collect();
-            let held = sum(chosen.iter().map(|coin| &coin.1));
-            self.plan(chosen.into_iter().map(|coin| coin.0).collect(), held)
+        let plan = |chosen: &[(usize, Amount)]| {
+            self.plan(chosen.iter().map(|coin| coin.0).collect(), sum(chosen.iter().map(|coin| &coin.1)))
         };
-        let found = if worth.len() <= SEARCH_COINS { self.search(&worth) } else { None };
-        let found = found.and_then(|found| plan(&mut found.into_iter()));
-        // Where the search found nothing in its time: as few coins as reach.
-        let few = || (1..=worth.len()).find_map(|count| plan(&mut (0..count)));
-        found.or_else(few).ok_or_else(|| {
-            let fee = self.rate.fee_for(self.vsize(worth.len().max(1), false));
-            TooLittle { needed: sum(&[self.amount, fee]) }
-        })
+        if worth.len() <= SEARCH_COINS
+            && let Some(found) = self.search(&worth)
+            && let Some(plan) = plan(&found)
+        {
+            return Ok(plan);
+        }
+        // Where the search would take long: as few coins as reach.
+        let mut held = Amount::ZERO;
+        for (before, coin) in worth.iter().enumerate() {
+            held = sum(&[held, coin.1]);
+            if self.reaches(held, before + 1).is_some()
+                && let Some(plan) = worth.get(..=before).and_then(plan)
+            {
+                return Ok(plan);
+            }
+        }
+        let fee = self.rate.fee_for(self.vsize(worth.len().max(1), false));
+        Err(TooLittle { needed: sum(&[self.amount, fee]) })
     }
 
-    fn search(&self, worth: &[(usize, Amount)]) -> Option<BTreeSet<usize>> {
+    fn search(&self, worth: &[(usize, Amount)]) -> Option<Vec<(usize, Amount)>> {
         let candidate = |coin: &(usize, Amount)| Candidate::new(coin.1.to_sat(), self.witness_weight, true);
         let candidates: Vec<Candidate> = worth.iter().map(candidate).collect();
         let mut selector = CoinSelector::new(&candidates);
         selector.run_bnb(LeastCost { payment: self }, SEARCH_ROUNDS).ok()?;
-        Some(selector.selected_indices().clone())
+        Some(selector.apply_selection(worth).copied().collect())
     }
 }
 
@@ -195,6 +201,7 @@ mod tests {
     use super::*;
     use mycoin_primitives::ScriptBuf;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     fn taproot() -> ScriptBuf {
         ScriptBuf::from_bytes([&[0x51, 0x20][..], &[7; 32]].concat())

@@ -18,7 +18,7 @@ use mycoin_script::{PrecomputedTransaction, ScriptRules, verify_input};
 
 use crate::error::{SyncError, WalletError};
 use crate::keyring::{GAP_LIMIT, Keychain, Keyring, Origin};
-use crate::ledger::{Change, Ledger, Place};
+use crate::ledger::{Change, Ledger, LedgerTx, Place};
 use crate::wallet::{Wallet, now};
 
 /// What a synchronisation found.
@@ -72,21 +72,6 @@ impl Wallet {
 
     /// Works out what is new in `findings`, writes it and lets it count. `now`: seconds since 1970.
     pub(crate) fn take_in(&mut self, findings: Findings, now: u64) -> Result<SyncReport, SyncError> {
-        let old = self.ledger.transactions();
-        let waiting: HashSet<Txid> =
-            old.iter().filter(|entry| matches!(entry.place, Place::Waiting { .. })).map(|entry| entry.txid).collect();
-        let confirmed: HashSet<Txid> =
-            old.iter().map(|entry| entry.txid).filter(|txid| !waiting.contains(txid)).collect();
-        let Tip { height, hash } = findings.tip;
-
-        let mut change = Change { revealed: self.news_of(&findings.used), ..Change::default() };
-        for undone in &findings.undone {
-            change.chain.blocks.insert(undone.to_u32(), None);
-        }
-        let mut report =
-            SyncReport { tip: height, new_transactions: 0, newly_confirmed: 0, vanished: 0, blocks_undone: 0 };
-        report.blocks_undone = u32::try_from(findings.undone.len()).unwrap_or(u32::MAX);
-        let mut blocks = BTreeMap::from([(height.to_u32(), hash)]);
         // Of two answers about one transaction, the one with a block is the newer.
         let mut shown = HashMap::<Txid, &TxRecord>::new();
         for record in &findings.records {
@@ -95,57 +80,103 @@ impl Wallet {
                 *entry = record;
             }
         }
-        for (txid, record) in &shown {
-            let txid = *txid;
-            report.new_transactions += usize::from(!self.ledger.knows(txid));
+        let old = self.ledger.transactions();
+        let is_confirmed = |entry: &&LedgerTx| matches!(entry.place, Place::Block { .. });
+        let confirmed: HashSet<Txid> = old.iter().filter(is_confirmed).map(|entry| entry.txid).collect();
+
+        let mut change = Change { revealed: self.news_of(&findings.used), ..Change::default() };
+        for record in shown.values() {
             self.note_transaction(record, &mut change);
             match record.status {
-                TxStatus::Waiting if record.tx.is_coinbase() => {
-                    return Err(SyncError::Contradiction { what: "a block reward that is in no block" });
-                }
-                TxStatus::Waiting => {
-                    if !self.ledger.knows(txid) {
-                        self.refuse_forgery(record, &shown)?;
-                    }
-                    change.graph.last_seen.insert(txid, now);
-                    if !self.ledger.knows(txid) {
-                        change.graph.first_seen.insert(txid, now);
-                    }
-                }
-                TxStatus::Confirmed { height: at, block_hash, block_time } => {
-                    if at > height || blocks.insert(at.to_u32(), block_hash).is_some_and(|other| other != block_hash) {
-                        return Err(SyncError::Contradiction { what: "two blocks at one height" });
-                    }
-                    if !self.ledger.is_proven(&txid, &block_hash) {
-                        let block_id = BlockId { height: at.to_u32(), hash: block_hash };
-                        let anchor = ConfirmationBlockTime { block_id, confirmation_time: u64::from(block_time) };
-                        change.graph.anchors.insert((anchor, txid));
-                    }
-                    report.newly_confirmed += usize::from(!confirmed.contains(&txid));
-                }
+                TxStatus::Waiting => self.note_waiting(record, &shown, now, &mut change)?,
+                TxStatus::Confirmed { .. } => self.note_confirmed(record, &mut change),
             }
         }
-        // What waited or left the best chain, and is not shown any more, is gone.
-        for entry in old.iter().filter(|entry| !shown.contains_key(&entry.txid) && !entry.tx.is_coinbase()) {
-            let is_gone = match entry.place {
-                Place::Block { height, .. } => findings.undone.contains(&height),
-                Place::Waiting { last_seen, .. } => !self.is_on_its_way(&entry.tx, last_seen, now),
-            };
-            if is_gone {
-                change.graph.last_evicted.insert(entry.txid, now.max(self.ledger.last_seen(entry.txid).unwrap_or(0)));
-                report.vanished += 1;
-            }
-        }
-        let known: HashMap<Height, BlockHash> = self.ledger.blocks().collect();
-        for (at, hash) in blocks {
-            let stands = known.get(&Height::new(at)) == Some(&hash) && !change.chain.blocks.contains_key(&at);
-            if !stands {
-                change.chain.blocks.insert(at, Some(hash));
-            }
-        }
+        let vanished = self.note_vanished(&old, &shown, &findings.undone, now, &mut change);
+        self.note_blocks(&findings, &mut change)?;
+
+        let report = SyncReport {
+            tip: findings.tip.height,
+            new_transactions: shown.keys().filter(|txid| !self.ledger.knows(**txid)).count(),
+            newly_confirmed: shown
+                .values()
+                .filter(|record| record.status.is_confirmed() && !confirmed.contains(&record.txid))
+                .count(),
+            vanished,
+            blocks_undone: u32::try_from(findings.undone.len()).unwrap_or(u32::MAX),
+        };
         self.fee_estimates = findings.fee_estimates;
         self.commit(change)?;
         Ok(report)
+    }
+
+    fn note_waiting(
+        &self,
+        record: &TxRecord,
+        shown: &HashMap<Txid, &TxRecord>,
+        now: u64,
+        change: &mut Change,
+    ) -> Result<(), SyncError> {
+        if record.tx.is_coinbase() {
+            return Err(SyncError::Contradiction { what: "a block reward that is in no block" });
+        }
+        if !self.ledger.knows(record.txid) {
+            self.refuse_forgery(record, shown)?;
+            change.graph.first_seen.insert(record.txid, now);
+        }
+        if !self.ledger.is_seen(record.txid) {
+            change.graph.last_seen.insert(record.txid, now);
+        }
+        Ok(())
+    }
+
+    fn note_confirmed(&self, record: &TxRecord, change: &mut Change) {
+        if let TxStatus::Confirmed { height, block_hash, block_time } = record.status
+            && !self.ledger.is_proven(&record.txid, &block_hash)
+        {
+            let block_id = BlockId { height: height.to_u32(), hash: block_hash };
+            let anchor = ConfirmationBlockTime { block_id, confirmation_time: u64::from(block_time) };
+            change.graph.anchors.insert((anchor, record.txid));
+        }
+    }
+
+    /// What waited or left the best chain, and is not shown any more, is gone. Returns how many there are.
+    fn note_vanished(
+        &self,
+        old: &[LedgerTx],
+        shown: &HashMap<Txid, &TxRecord>,
+        undone: &[Height],
+        now: u64,
+        change: &mut Change,
+    ) -> usize {
+        let is_gone = |entry: &&LedgerTx| match entry.place {
+            _ if shown.contains_key(&entry.txid) || entry.tx.is_coinbase() => false,
+            Place::Block { height, .. } => undone.contains(&height),
+            Place::Waiting { last_seen, .. } => !self.is_on_its_way(&entry.tx, last_seen, now),
+        };
+        let gone = old.iter().filter(is_gone);
+        let at = |txid| now.max(self.ledger.last_seen(txid).unwrap_or(0));
+        change.graph.last_evicted.extend(gone.map(|entry| (entry.txid, at(entry.txid))));
+        change.graph.last_evicted.len()
+    }
+
+    /// The blocks of the best chain that are needed: the tip, and those that hold our transactions.
+    fn note_blocks(&self, findings: &Findings, change: &mut Change) -> Result<(), SyncError> {
+        let Tip { height: tip, hash } = findings.tip;
+        let mut blocks = BTreeMap::from([(tip, hash)]);
+        for record in &findings.records {
+            if let TxStatus::Confirmed { height, block_hash, .. } = record.status
+                && (height > tip || blocks.insert(height, block_hash).is_some_and(|other| other != block_hash))
+            {
+                return Err(SyncError::Contradiction { what: "which block stands at a height" });
+            }
+        }
+        let known: HashMap<Height, BlockHash> =
+            self.ledger.blocks().filter(|(height, _)| !findings.undone.contains(height)).collect();
+        change.chain.blocks.extend(findings.undone.iter().map(|height| (height.to_u32(), None)));
+        let news = blocks.into_iter().filter(|(height, hash)| known.get(height) != Some(hash));
+        change.chain.blocks.extend(news.map(|(height, hash)| (height.to_u32(), Some(hash))));
+        Ok(())
     }
 
     /// The transaction itself where it is new, and the outputs that it spends where only the proxy knows them.

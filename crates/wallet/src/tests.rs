@@ -393,11 +393,8 @@ fn what_cannot_be_paid_is_explained() {
     let dust = refused(&scene, &scene.request(293, 1)).to_string();
     assert!(dust.contains("0.00000293") && dust.contains("0.00000294"), "{dust}");
     let error = refused(&scene, &scene.request(2 * COIN, 1)).to_string();
-    for part in
-        ["needs 2.000000", "you have 4.00000000", "0.00000000 DEMO is still immature", "3.00000000 DEMO is waiting"]
-    {
-        assert!(error.contains(part), "{error}");
-    }
+    assert!(error.contains("needs 2.000000"), "{error}");
+    assert!(error.ends_with("you have 4.00000000 DEMO, of which 3.00000000 DEMO is waiting for a block"), "{error}");
     let request = PaymentRequest { fee: FeeChoice::Rate(FeeRate::from_sat_per_kvb(99)), ..scene.request(COIN / 2, 1) };
     assert!(matches!(refused(&scene, &request), PaymentError::FeeTooLow { .. }));
     let request = PaymentRequest { recipient: ScriptBuf::from_bytes(vec![0x51]), ..scene.request(COIN / 2, 1) };
@@ -553,13 +550,16 @@ fn no_secret_stands_in_plain_in_the_folder() {
 fn a_long_log_is_compacted_and_loses_nothing() {
     let mut scene = Scene::new(KeyKind::Words, &Network::demo());
     scene.receive(COIN, Some(1));
+    let path = scene.folder.path().join("alice.wallet");
+    let mut longest = 0;
     for tip in 1..100 {
         scene.sync_to(tip).expect("nothing wrong");
+        longest = longest.max(std::fs::metadata(&path).expect("ours").len());
+        if tip == 70 {
+            assert!(std::fs::metadata(&path).expect("ours").len() < longest / 2);
+        }
     }
-    let path = scene.folder.path().join("alice.wallet");
-    let long = std::fs::metadata(&path).expect("ours").len();
     let mut scene = scene.reopen();
-    assert!(std::fs::metadata(&path).expect("ours").len() < long / 2);
     scene.pay(COIN / 2);
     let _ = scene.reopen();
 }

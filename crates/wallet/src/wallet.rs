@@ -61,7 +61,7 @@ pub struct OwnAddress {
     pub used: bool,
 }
 
-/// With more records than this the file is rewritten as a few when the wallet is opened.
+/// With more records than this the file is rewritten with a few that say the same.
 const COMPACT_ABOVE: u64 = 64;
 
 fn encode(record: &Record) -> Result<Zeroizing<Vec<u8>>, WalletError> {
@@ -106,9 +106,6 @@ impl Wallet {
                 });
             }
         }
-        if wallet.file.record_count() > COMPACT_ABOVE {
-            wallet.file.compact(&wallet.snapshot()?)?;
-        }
         Ok(wallet)
     }
 
@@ -134,6 +131,10 @@ impl Wallet {
         self.file.append(&encode(&record)?)?;
         if let Record::Change(change) = record {
             self.apply(&change);
+        }
+        if self.file.record_count() > COMPACT_ABOVE {
+            // Tidying only: should it fail, the log stands as it is, and the next change tries again.
+            let _ = self.snapshot().and_then(|records| self.file.compact(&records));
         }
         Ok(())
     }
