@@ -15,6 +15,9 @@ const ANSWER_SECONDS: u64 = 10;
 const CONNECT_SECONDS: u64 = 5;
 /// How long the event stream may be silent: the proxy sends a sign of life every 15 seconds.
 const EVENT_SILENCE_SECONDS: u64 = 45;
+/// A proxy that asks to wait this long at most is asked again, so often: a large wallet's first synchronisation asks for much.
+const PATIENCE_SECONDS: u64 = 2;
+const ATTEMPTS: usize = 10;
 /// The longest wait that we believe a proxy about.
 const LONGEST_WAIT_SECONDS: u64 = 3_600;
 /// The longest answer that is read.
@@ -62,6 +65,14 @@ impl Http {
 
     /// The body of a successful answer.
     pub(crate) async fn get(&self, path: &str, what: &'static str, limit: usize) -> Result<Vec<u8>, LightError> {
+        for _ in 1..ATTEMPTS {
+            match self.send(self.request(Method::GET, path), what, limit).await {
+                Err(LightError::TooManyRequests { seconds }) if seconds <= PATIENCE_SECONDS => {
+                    tokio::time::sleep(Duration::from_secs(seconds)).await;
+                }
+                answer => return answer,
+            }
+        }
         self.send(self.request(Method::GET, path), what, limit).await
     }
 

@@ -1,8 +1,7 @@
 //! Esplora's JSON, field for field. Source: Blockstream/esplora, API.md.
 
 use mycoin_index::{IndexError, IndexedBlock, ScriptHash, ScriptTotals};
-use mycoin_primitives::hashes::{Hash as _, HashEngine as _, sha256d};
-use mycoin_primitives::{Height, Network, Script, Transaction, TxMerkleNode, TxOut, Txid, address_of};
+use mycoin_primitives::{Height, Network, Script, Transaction, TxOut, Txid, address_of};
 use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
@@ -167,29 +166,6 @@ fn totals(totals: &ScriptTotals) -> Value {
         "spent_txo_sum": totals.spent_sum,
         "tx_count": totals.transactions,
     })
-}
-
-/// The hashes that lead from the transaction at `position` to the block's Merkle root, from the leaves up.
-pub(crate) fn merkle_branch(txids: &[Txid], position: u32) -> Vec<TxMerkleNode> {
-    let mut level: Vec<[u8; 32]> = txids.iter().map(|txid| txid.to_byte_array()).collect();
-    let mut position = usize::try_from(position).unwrap_or(usize::MAX);
-    let mut branch = Vec::new();
-    while level.len() > 1 {
-        // The last of an odd level is its own neighbour.
-        let neighbour = level.get(position ^ 1).or_else(|| level.get(position));
-        branch.extend(neighbour.map(|node| TxMerkleNode::from_byte_array(*node)));
-        level = level.chunks(2).map(parent).collect();
-        position /= 2;
-    }
-    branch
-}
-
-fn parent(pair: &[[u8; 32]]) -> [u8; 32] {
-    let mut engine = sha256d::Hash::engine();
-    for node in pair.iter().chain(pair.last()).take(2) {
-        engine.input(node);
-    }
-    sha256d::Hash::from_engine(engine).to_byte_array()
 }
 
 /// Bytes in hexadecimal.

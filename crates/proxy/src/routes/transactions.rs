@@ -66,7 +66,8 @@ pub(super) async fn merkle_proof(Shared(app): Shared<App>, Path(txid): Path<Stri
         let found = view.reader.transaction(&txid)?;
         let found = found.ok_or_else(|| ApiError::not_found("Such a confirmed transaction"))?;
         let txids = view.reader.block_txids(&view.block_at(found.height)?)?;
-        let merkle = esplora::merkle_branch(&txids, found.position);
+        let index = usize::try_from(found.position).map_err(|_| ApiError::internal())?;
+        let merkle = mycoin_consensus::merkle_branch(&txids, index);
         Ok(Json(json!({ "block_height": found.height, "merkle": merkle, "pos": found.position })))
     })
     .await
@@ -119,7 +120,7 @@ pub(super) async fn submit(Shared(app): Shared<App>, request: Request) -> Result
 
 fn not_a_transaction() -> ApiError {
     let message = "The body is not a transaction in hexadecimal.";
-    ApiError::new(StatusCode::BAD_REQUEST, "tx/not-decodable", message)
+    ApiError::new(StatusCode::BAD_REQUEST, "tx/malformed", message)
 }
 
 /// Hands a transaction to the base server; it shows as waiting when this returns.

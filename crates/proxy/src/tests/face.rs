@@ -36,8 +36,8 @@ async fn the_faucet_pays_three_times_a_minute() -> Outcome {
 
 #[tokio::test]
 async fn a_network_without_faucet_says_so() -> Outcome {
-    let proxy = running(&Network::regtest(), 1).await?;
-    let refused = proxy.client.faucet("x").await.expect_err("regtest has no faucet");
+    let proxy = running(&Network::mycoin(), 0).await?;
+    let refused = proxy.client.faucet("x").await.expect_err("the real network has no faucet");
     assert_eq!(refused.code(), "faucet/off");
     Ok(())
 }
@@ -103,6 +103,15 @@ async fn more_than_the_burst_is_refused_with_a_time_to_wait() -> Outcome {
     }
     let refused = refused.expect("400 requests at once are too many");
     assert!(refused.contains("retry-after: 1\r\n"), "{refused}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wallet_that_asks_too_fast_waits_and_goes_on() -> Outcome {
+    let proxy = running(&Network::demo(), 1).await?;
+    for _ in 0..260 {
+        proxy.client.tip().await?;
+    }
     Ok(())
 }
 
