@@ -100,9 +100,14 @@ impl Chain {
     /// Finds the header in the index, or checks it and puts it there.
     pub(crate) fn place_header(&self, header: &Header, now: u32) -> Result<(Id, HeaderStatus), AcceptError> {
         let hash = header.block_hash();
-        if let Some(id) = self.index.read().find(&hash) {
-            let invalid = self.index.read().get(id).on_invalid;
-            return if invalid { Err(AcceptError::KnownInvalid { hash }) } else { Ok((id, HeaderStatus::Known)) };
+        let known = {
+            let index = self.index.read();
+            index.find(&hash).map(|id| (id, index.get(id).on_invalid))
+        };
+        match known {
+            Some((_, true)) => return Err(AcceptError::KnownInvalid { hash }),
+            Some((id, false)) => return Ok((id, HeaderStatus::Known)),
+            None => {}
         }
         let broken = |source| AcceptError::Header { hash, source: Box::new(source) };
         consensus::check_header(header, &self.network).map_err(broken)?;

@@ -139,7 +139,9 @@ impl ChainStore {
         self.files.read(position)
     }
 
-    /// Keeps all of `commit`, in one step that also survives `kill -9`. [`Self::sync`] makes it survive a loss of power.
+    /// Keeps all of `commit`, in one step that survives `kill -9`.
+    ///
+    /// A commit that moves the tip survives a loss of power as well; others after the next such one, or after [`Self::sync`].
     ///
     /// # Errors
     ///
@@ -163,6 +165,7 @@ impl ChainStore {
         }
         if let Some(tip) = &commit.tip {
             batch.put(&self.meta, META_TIP, tip.as_byte_array());
+            return self.store.commit_durably(batch);
         }
         self.store.commit(batch)
     }

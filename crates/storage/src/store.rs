@@ -2,9 +2,11 @@
 //!
 //! In:    keys and values as bytes; the tables' names are given once, at open.
 //! Out:   values, ordered scans, snapshots that stand still while others write.
-//! Never: a half-written batch, not even after `kill -9` or power loss; a meaning of the bytes.
+//! Never: a half-written batch after `kill -9`, nor, of durable ones, after a loss of power; a meaning of the bytes.
 //!
-//! A committed batch survives the end of the process; [`Store::sync`] makes it survive the loss of power as well.
+//! A committed batch survives the end of the process; [`Store::sync`] makes it survive the loss of power as well. Until then a
+//! loss of power can keep it in one table and lose it in another (tables are flushed one by one), so what must agree across
+//! tables at every moment is committed with [`Store::commit_durably`].
 
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
@@ -91,6 +93,15 @@ impl Store {
     /// [`StorageError::Store`]; nothing more can be written after one.
     pub fn commit(&self, batch: Batch) -> Result<(), StorageError> {
         batch.inner.commit().map_err(|error| failed(&self.path, error))
+    }
+
+    /// As [`Self::commit`], and the batch is on disk before any table takes it in.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Store`]; nothing more can be written after one.
+    pub fn commit_durably(&self, batch: Batch) -> Result<(), StorageError> {
+        batch.inner.durability(Some(PersistMode::SyncAll)).commit().map_err(|error| failed(&self.path, error))
     }
 
     /// Waits until all committed batches are on disk.

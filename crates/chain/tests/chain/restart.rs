@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use mycoin_chain::{AcceptError, Chain, ChainError, ChainOptions};
+use mycoin_consensus::HeaderBranch as _;
 use mycoin_primitives::{Failure as _, Height, Network};
 use mycoin_testkit::builders::ChainBuilder;
 
@@ -213,26 +214,29 @@ fn the_folder_and_what_is_in_it_are_private() -> Outcome {
 
 const KILLED: &str = "MYCOIN_TEST_CHAIN_TO_KILL";
 
-/// Not a test of its own: the process that `killed_at_any_moment` kills. It takes blocks as fast as it can.
+/// Not a test of its own: the process that `killed_at_any_moment` kills. It makes and takes blocks as fast as it can.
 #[test]
 fn process_to_kill() -> Outcome {
     let Some(path) = std::env::var_os(KILLED) else { return Ok(()) };
     let chain = Chain::open(Path::new(&path), Network::demo(), ChainOptions::default())?;
-    let mut builder = builder(3);
-    feed(&chain, &builder)?;
-    loop {
-        let fork = builder.blocks().len().is_multiple_of(5);
-        if fork {
-            let height = u32::try_from(builder.blocks().len())? - 3;
-            builder = builder.fork(Height::new(height));
-            builder.mine(vec![payment(&builder, 0, 700)]);
-            accept(&chain, builder.tip())?;
-            builder.mine_empty(1);
+    let mut builder = builder(0);
+    while let Some(hash) = chain.hash_at(builder.tip_height().next()) {
+        let block = chain.block(&hash)?.expect("the best chain's blocks are stored");
+        builder.push(block).map_err(|error| format!("{error:?}"))?;
+    }
+    for number in 1.. {
+        if number % 4 == 0 {
+            // A branch that leaves two blocks behind and wins by one.
+            builder = builder.fork(builder.tip_height().back(2));
+            builder.mine_empty(2);
+            accept(&chain, &builder.blocks()[builder.blocks().len() - 2])?;
             accept(&chain, builder.tip())?;
         }
-        builder.mine(vec![payment(&builder, 0, 1_000), payment(&builder, 1, 500)]);
+        let coins = builder.spendable().len().min(2);
+        builder.mine((0..coins).map(|coin| payment(&builder, coin, 1_000)).collect());
         accept(&chain, builder.tip())?;
     }
+    Ok(())
 }
 
 #[test]
@@ -246,7 +250,7 @@ fn killed_at_any_moment_it_stands_at_the_same_or_a_later_tip() -> Outcome {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        std::thread::sleep(Duration::from_millis(60 + round * 37 % 160));
+        std::thread::sleep(Duration::from_millis(80 + round * 61 % 240));
         child.kill()?;
         child.wait()?;
         let chain = folder.open()?;
@@ -255,6 +259,6 @@ fn killed_at_any_moment_it_stands_at_the_same_or_a_later_tip() -> Outcome {
         assert_eq!(chain.coin_statistics()?, chain.recount()?, "round {round}");
         chain.verify(u32::MAX)?;
     }
-    assert!(height > Height::new(3), "the process took blocks before it was killed");
+    assert!(height > Height::new(12), "the process took blocks before it was killed");
     Ok(())
 }
