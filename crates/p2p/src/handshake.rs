@@ -100,7 +100,7 @@ impl Node {
             self.addresses.succeeded(peer.address, services, ctx.now, &mut self.rng);
         }
         // Bitcoin Core never tells a new peer what waits already; here payments cross a link that was down for a while.
-        if peer.wants_transactions() && !ctx.world.is_syncing() {
+        if peer.wants_transactions() {
             peer.relay.to_announce.extend(ctx.world.waiting_transactions(ANNOUNCEMENTS_AT_START));
         }
         self.begin_header_sync(ctx);

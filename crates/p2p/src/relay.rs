@@ -85,8 +85,7 @@ fn wanted(key: TransactionKey) -> Inventory {
 
 impl Node {
     pub(crate) fn transactions_announced(&mut self, ctx: &mut Context<'_>, id: PeerId, keys: &[TransactionKey]) {
-        // Most of them would spend coins that we have not seen made.
-        if keys.is_empty() || ctx.world.is_syncing() {
+        if keys.is_empty() {
             return;
         }
         for key in keys {
@@ -112,8 +111,12 @@ impl Node {
         }
     }
 
-    /// Asks for queued transactions, each of the first that announced it and has room.
+    /// Asks for queued transactions, each of the first that announced it and has room. While the chain is far behind they
+    /// stay queued, for most would spend coins that we have not seen made.
     pub(crate) fn request_transactions(&mut self, ctx: &mut Context<'_>) {
+        if self.transactions.queue.is_empty() || ctx.world.is_syncing() {
+            return;
+        }
         let mut batches: BTreeMap<PeerId, Vec<Inventory>> = BTreeMap::new();
         for _ in 0..self.transactions.queue.len() {
             let Some(key) = self.transactions.queue.pop_front() else { break };
@@ -175,6 +178,16 @@ impl Node {
         }
     }
 
+    /// A transaction came that was asked for before we knew how far behind we are; it cannot be judged yet.
+    fn ask_again_later(&mut self, key: TransactionKey, id: PeerId) {
+        let Some(request) = self.transactions.requests.get_mut(&key) else { return };
+        if request.asked.take_if(|(asked, _)| *asked == id).is_some() {
+            request.others.push_back(id);
+            self.transactions.queue.push_back(key);
+            self.with_peer(id, |peer| peer.relay.in_flight -= 1);
+        }
+    }
+
     /// The peer is gone.
     pub(crate) fn release_transactions(&mut self, peer: &Peer) {
         self.transactions.orphans.remove_from(peer.id);
@@ -212,12 +225,17 @@ impl Node {
             peer.relay.known.insert(TransactionKey::Wtxid(wtxid));
             peer.relay.known.insert(by_txid);
         });
+        if ctx.world.is_syncing() {
+            self.ask_again_later(TransactionKey::Wtxid(wtxid), id);
+            self.ask_again_later(by_txid, id);
+            return;
+        }
         self.finish_request(TransactionKey::Wtxid(wtxid));
         // A txid leaves the witness open: only the answer of the one who was asked ends that request.
         if asked_by_txid.is_some_and(|(asked, _)| asked == id) {
             self.finish_request(by_txid);
         }
-        if !ctx.world.is_syncing() && !self.transactions.has(ctx, &TransactionKey::Wtxid(wtxid)) {
+        if !self.transactions.has(ctx, &TransactionKey::Wtxid(wtxid)) {
             self.judge_transaction(ctx, id, transaction);
         }
         self.request_transactions(ctx);

@@ -33,7 +33,8 @@ pub trait World {
     fn waiting_transactions(&self, max: usize) -> Vec<WaitingTransaction>;
     /// The least fee rate that the mempool takes now, which peers are told (BIP133).
     fn min_fee(&self) -> FeeRate;
-    /// Whether the best chain is far behind: transactions are neither asked for nor announced then.
+    /// Whether many blocks (more than a day's, or some 24) of the best known headers are missing. Transactions are not asked
+    /// for then, nor blocks announced. Not to be judged by the tip's age: a coin may be quiet for weeks.
     fn is_syncing(&self) -> bool;
 }
 

@@ -1,0 +1,7 @@
+//! The peers' protocol, tested from outside: framing, one node against scripted peers, networks in one process, sockets.
+
+mod framing;
+mod protocol;
+mod simulation;
+mod sockets;
+mod toy;
