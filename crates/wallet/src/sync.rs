@@ -297,9 +297,11 @@ async fn search(
             .collect::<Option<_>>()
             .ok_or(SyncError::Wallet(WalletError::Crypto { what: "deriving an address" }))?;
         let answers = join_all(scripts.iter().map(|script| proxy.script_transactions(script))).await;
-        for (index, answer) in batch.clone().zip(answers) {
+        for ((index, script), answer) in batch.clone().zip(&scripts).zip(answers) {
             let found = answer?;
-            if !found.is_empty() && matches!(keyring, Keyring::Words(_)) {
+            // Only an output of ours counts: the proxy is asked by hashes, so it cannot make one up and lead us on for ever.
+            let pays = |record: &TxRecord| record.tx.output.iter().any(|output| output.script_pubkey == *script);
+            if matches!(keyring, Keyring::Words(_)) && found.iter().any(pays) {
                 used.insert(keychain, index);
                 end = end.max(index.saturating_add(1 + GAP_LIMIT));
             }
