@@ -266,12 +266,9 @@ pub(crate) enum Wallet {
 pub(crate) struct Rpc {
     /// The method; `help` lists them all.
     pub(crate) method: String,
-    /// Its arguments: JSON where they are JSON, else text; NAME=VALUE with --named.
+    /// Its arguments, in their order or as NAME=VALUE.
     #[arg(allow_hyphen_values = true)]
     pub(crate) arguments: Vec<String>,
-    /// The arguments are NAME=VALUE pairs.
-    #[arg(long)]
-    pub(crate) named: bool,
     /// The base server, as HOST:PORT [default: the one on this machine].
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) server: Option<String>,

@@ -123,7 +123,15 @@ pub static METHODS: &[Method] = &[
             param("use_index", Bool, Optional("true"), "taken for compatibility"),
         ],
         "Counts all coins. It reads every one, so it takes its time.",
-        "object: height, bestblock, txouts, bogosize, hash_serialized_3, total_amount, transactions, disk_size",
+        "object: height, bestblock, txouts, bogosize, hash_serialized_3, total_amount, disk_size",
+        "",
+    ),
+    row(
+        (Chain, Admin, Long),
+        "recounttxoutset",
+        &[],
+        "Counts all coins anew from the block files; gettxoutsetinfo must tell the same.",
+        "object: height, bestblock, txouts, bogosize, hash_serialized_3, total_amount",
         "",
     ),
     row(

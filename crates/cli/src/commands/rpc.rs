@@ -1,8 +1,8 @@
 //! `mycoin rpc METHOD …`: one call with the administrator's certificate.
 
 use mycoin_identity::Role;
-use mycoin_rpc::{Client, Kind, Method, method};
-use serde_json::{Map, Value};
+use mycoin_rpc::{Client, ClientError, method, params_from_words};
+use serde_json::Value;
 
 use crate::args;
 use crate::commands::tls;
@@ -11,13 +11,17 @@ use crate::error::CliError;
 use crate::output;
 
 pub(crate) async fn run(context: &Context, command: args::Rpc) -> Result<(), CliError> {
-    let known = method(&command.method);
-    let params = if command.named { named(known, &command.arguments)? } else { positional(known, &command.arguments) };
+    let params = match method(&command.method) {
+        Some(method) => {
+            params_from_words(method, &command.arguments).map_err(|error| call_failed(ClientError::Rpc(error)))?
+        }
+        None => Value::Null, // The server says that there is no such method.
+    };
     let (identity, _) = tls::own_identity(context, Role::Admin, &command.tls)?;
     let trust = tls::trust(context, &tls::server_pins(&command.tls))?;
     let server = command.server.unwrap_or_else(|| context.addresses().rpc.to_string());
     let client = Client::mutual_tls(&server, command.server_name.as_deref(), &identity, &trust)?;
-    let answer = client.call(&command.method, params).await?;
+    let answer = client.call(&command.method, params).await.map_err(call_failed)?;
     match answer {
         // As bitcoin-cli: a text is printed bare unless the output is for machines.
         Value::String(text) if !context.json => output::line(&text),
@@ -28,54 +32,13 @@ pub(crate) async fn run(context: &Context, command: args::Rpc) -> Result<(), Cli
     Ok(())
 }
 
-fn positional(method: Option<&Method>, arguments: &[String]) -> Value {
-    let values = arguments.iter().enumerate().map(|(place, text)| {
-        argument(method.and_then(|method| method.params.get(place)).map(|param| param.kind), text)
-    });
-    Value::Array(values.collect())
-}
-
-fn named(method: Option<&Method>, arguments: &[String]) -> Result<Value, CliError> {
-    let mut fields = Map::new();
-    for argument_text in arguments {
-        let Some((name, text)) = argument_text.split_once('=') else {
-            return Err(CliError::usage(format!("“{argument_text}” is not NAME=VALUE"), ""));
-        };
-        let kind = method.and_then(|method| method.param(name)).map(|(_, param)| param.kind);
-        fields.insert(name.to_owned(), argument(kind, text));
-    }
-    Ok(Value::Object(fields))
-}
-
-/// Texts stay texts; everything else is JSON where it can be read as such.
-fn argument(kind: Option<Kind>, text: &str) -> Value {
-    let plain = || Value::String(text.to_owned());
-    match kind {
-        Some(Kind::Text | Kind::Hash | Kind::Hex) => plain(),
-        Some(
-            Kind::Integer
-            | Kind::Amount
-            | Kind::Bool
-            | Kind::Verbosity
-            | Kind::Array
-            | Kind::Object
-            | Kind::HashOrHeight,
-        )
-        | None => serde_json::from_str(text).unwrap_or_else(|_| plain()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn arguments_are_json_where_the_method_takes_json() {
-        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        assert_eq!(positional(method("getblockhash"), &texts(&["7"])), json!([7]));
-        assert_eq!(positional(method("getblock"), &texts(&["00", "2"])), json!(["00", 2]));
-        let named = named(method("generatetoaddress"), &texts(&["nblocks=1", "address=2"])).ok();
-        assert_eq!(named, Some(json!({"nblocks": 1, "address": "2"})));
+/// The server's own answer keeps its catalogue code and next step.
+fn call_failed(error: ClientError) -> CliError {
+    match error {
+        ClientError::Rpc(error) => match &error.data {
+            Some(data) => CliError::new(&data.code, error.message.clone(), data.next.clone()),
+            None => CliError::new(&format!("rpc/{}", error.code), error.message, ""),
+        },
+        other => other.into(),
     }
 }

@@ -1,0 +1,7 @@
+//! The whole coin as its users meet it: real processes, real TLS, real files.
+
+mod bad_input;
+mod crash;
+mod home;
+mod peers;
+mod session;
