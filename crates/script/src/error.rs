@@ -197,7 +197,24 @@ impl Failure for ScriptError {
             Self::SpentOutputsMismatch { .. } => {
                 "Report this: the node asked for a check with data that do not belong together."
             }
-            _ => "Sign the transaction again with the wallet that holds the key.",
+            Self::ScriptSigNotEmpty
+            | Self::WitnessEmpty
+            | Self::WitnessItems { .. }
+            | Self::KeyMismatch
+            | Self::EcdsaEncoding
+            | Self::EcdsaInvalid
+            | Self::EcdsaHashType { .. }
+            | Self::EcdsaHighS
+            | Self::KeyNotCompressed
+            | Self::SchnorrSize { .. }
+            | Self::SchnorrHashType
+            | Self::SchnorrInvalid
+            | Self::RsaWitnessItems { .. }
+            | Self::RsaKey { .. }
+            | Self::RsaKeyMismatch
+            | Self::RsaSignatureSize { .. }
+            | Self::RsaHashType { .. }
+            | Self::RsaInvalid => "Sign the transaction again with the wallet that holds the key.",
         }
     }
 }
