@@ -105,7 +105,7 @@ impl AddressManager {
 
     /// What a peer that asks is told: at most 1,000 addresses and at most 23 % of them all (but a few always).
     pub(crate) fn sample(&self, rng: &mut StdRng) -> Vec<(SocketAddr, KnownAddress)> {
-        let count = (self.known.len() * 23 / 100).max(10).min(ADDRESSES_MAX);
+        let count = (self.known.len() * 23 / 100).clamp(10, ADDRESSES_MAX);
         self.known.iter().map(|(address, known)| (*address, *known)).choose_multiple(rng, count)
     }
 

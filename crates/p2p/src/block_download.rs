@@ -4,7 +4,7 @@
 //! requests among those whose announced chain is high enough. That such a peer has this very block is a guess where
 //! branches differ: `notfound` or silence moves the block to another peer and blames nobody.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
 use mycoin_primitives::{Block, BlockHash, Height};
 
 use crate::limits::{
-    BLOCK_TIMEOUT, BLOCKS_IN_FLIGHT_MAX, BLOCKS_IN_FLIGHT_PER_PEER, POSTPONED, STALLING_MAX, STALLING_MIN, STALLS_MAX,
+    BLOCK_TIMEOUT, BLOCKS_IN_FLIGHT_MAX, BLOCKS_IN_FLIGHT_PER_PEER, BLOCKS_WANTED_MAX, POSTPONED, STALLING_MAX,
+    STALLING_MIN, STALLS_MAX,
 };
 use crate::message::Message;
 use crate::misbehavior::Offence;
@@ -28,6 +29,12 @@ pub(crate) struct BlockDownload {
     asked: BTreeMap<BlockHash, PeerId>,
     /// Blocks that came and have no verdict yet.
     judged: BTreeSet<BlockHash>,
+    /// What the server wants besides, lowest first, as it last said.
+    wanted: VecDeque<BlockHash>,
+    /// Whether that may have changed.
+    is_stale: bool,
+    /// Whether it named as many as it was asked for: there are more when these are used up.
+    was_full: bool,
     /// Blocks to leave alone until then.
     postponed: BTreeMap<BlockHash, Time>,
     /// How long a peer may give nothing before its blocks move to another.
@@ -36,13 +43,26 @@ pub(crate) struct BlockDownload {
 
 impl BlockDownload {
     pub(crate) fn new() -> Self {
-        let (asked, judged, postponed) = Default::default();
-        Self { asked, judged, postponed, patience: STALLING_MIN }
+        Self {
+            asked: BTreeMap::new(),
+            judged: BTreeSet::new(),
+            wanted: VecDeque::new(),
+            is_stale: true,
+            was_full: false,
+            postponed: BTreeMap::new(),
+            patience: STALLING_MIN,
+        }
     }
 
     /// The peer is gone: its blocks are free.
     pub(crate) fn release(&mut self, peer: &Peer) {
         self.asked.retain(|_, asked| *asked != peer.id);
+        self.is_stale = true;
+    }
+
+    /// What is wanted may have changed.
+    pub(crate) fn refresh(&mut self) {
+        self.is_stale = true;
     }
 
     pub(crate) fn under_way(&self) -> usize {
@@ -67,24 +87,41 @@ impl Peer {
 impl Node {
     /// Asks for wanted blocks wherever there is room.
     pub(crate) fn request_blocks(&mut self, ctx: &mut Context<'_>) {
-        self.download.postponed.retain(|_, until| *until > ctx.now);
-        let room = BLOCKS_IN_FLIGHT_MAX.saturating_sub(self.download.under_way());
         let has_room = |peer: &Peer| peer.serves_blocks() && peer.chain.in_flight.len() < BLOCKS_IN_FLIGHT_PER_PEER;
-        if room == 0 || !self.peers.values().any(has_room) {
+        if !self.peers.values().any(has_room) {
             return;
         }
-        let wanted = ctx.world.blocks_wanted(2 * BLOCKS_IN_FLIGHT_MAX);
-        let free: Vec<BlockHash> = wanted.into_iter().filter(|hash| self.download.is_free(hash)).take(room).collect();
+        self.ask_what_is_wanted(ctx);
         let mut requests = BTreeMap::new();
-        for hash in free {
-            let Some(height) = ctx.world.header_height(&hash) else { continue };
-            let Some(id) = self.giver(&hash, height, None) else { continue };
-            self.assign(ctx.now, hash, height, id);
-            requests.entry(id).or_insert_with(Vec::new).push(Inventory::WitnessBlock(hash));
+        for hash in std::mem::take(&mut self.download.wanted) {
+            let height = ctx.world.header_height(&hash).filter(|_| self.download.is_free(&hash));
+            let Some(height) = height else { continue };
+            let has_room = self.download.under_way() < BLOCKS_IN_FLIGHT_MAX;
+            match self.giver(&hash, height, None).filter(|_| has_room) {
+                Some(id) => {
+                    self.assign(ctx.now, hash, height, id);
+                    requests.entry(id).or_insert_with(Vec::new).push(Inventory::WitnessBlock(hash));
+                }
+                None => self.download.wanted.push_back(hash),
+            }
         }
         for (id, items) in requests {
             ctx.send(id, Message::GetData(items));
         }
+    }
+
+    /// Lets the server name the blocks that it wants, when that may have changed: it costs a walk through its index.
+    fn ask_what_is_wanted(&mut self, ctx: &Context<'_>) {
+        let download = &mut self.download;
+        let is_used_up = download.wanted.is_empty() && download.was_full;
+        if !download.is_stale && !is_used_up {
+            return;
+        }
+        download.postponed.retain(|_, until| *until > ctx.now);
+        let wanted = ctx.world.blocks_wanted(BLOCKS_WANTED_MAX);
+        download.is_stale = false;
+        download.was_full = wanted.len() >= BLOCKS_WANTED_MAX;
+        download.wanted = wanted.into_iter().filter(|hash| download.is_free(hash)).collect();
     }
 
     /// The peer to ask: one that is known to have the block before others, then the one with the fewest requests.
@@ -140,6 +177,9 @@ impl Node {
 
     pub(crate) fn block_verdict(&mut self, ctx: &mut Context<'_>, id: PeerId, hash: BlockHash, verdict: BlockVerdict) {
         self.download.judged.remove(&hash);
+        if verdict != BlockVerdict::Accepted {
+            self.download.refresh();
+        }
         match verdict {
             BlockVerdict::Accepted => {
                 let height = ctx.world.header_height(&hash);
@@ -173,6 +213,7 @@ impl Node {
     pub(crate) fn block_not_found(&mut self, id: PeerId, hash: BlockHash) {
         if self.download.asked.get(&hash) == Some(&id) {
             self.unassign(&hash);
+            self.download.refresh();
             self.with_peer(id, |peer| {
                 peer.chain.lacks.insert(hash);
             });

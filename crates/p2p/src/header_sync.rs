@@ -109,6 +109,7 @@ impl Node {
             self.ask_headers(ctx, id, locator);
         }
         self.begin_header_sync(ctx);
+        self.download.refresh();
         self.request_blocks(ctx);
     }
 

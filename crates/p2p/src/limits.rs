@@ -65,6 +65,8 @@ pub(crate) const ANNOUNCED_BLOCKS_REMEMBERED: usize = 100;
 pub(crate) const BLOCKS_IN_FLIGHT_PER_PEER: usize = 16;
 /// Blocks asked for or being judged in all; bounds the memory they take.
 pub(crate) const BLOCKS_IN_FLIGHT_MAX: usize = 64;
+/// Blocks that the server names at once as wanted (it stops nothing: when they are used up, it is asked again).
+pub(crate) const BLOCKS_WANTED_MAX: usize = 512;
 /// How long a peer may give none of the blocks that it was asked for, at first …
 pub(crate) const STALLING_MIN: Duration = Duration::from_secs(2);
 /// … and at most: it doubles with each move to another peer.

@@ -339,6 +339,7 @@ impl Node {
             self.dial_learned_address(ctx);
             self.begin_header_sync(ctx);
             self.expire_transactions(ctx);
+            self.download.refresh();
             self.request_blocks(ctx);
         }
         if self.next_minute <= ctx.now {

@@ -58,7 +58,17 @@ impl TransactionRelay {
     }
 
     pub(crate) fn requests_under_way(&self) -> usize {
-        self.requests.len() + self.judged.len()
+        self.requests.len().max(self.queue.len()) + self.judged.len()
+    }
+
+    /// Takes what is gone or doubled out of the queue, which nobody reads while the chain is far behind.
+    fn tidy_queue(&mut self) {
+        if self.queue.len() > self.requests.len() {
+            let mut seen = BTreeSet::new();
+            self.queue.retain(|key| {
+                self.requests.get(key).is_some_and(|request| request.asked.is_none()) && seen.insert(*key)
+            });
+        }
     }
 
     /// Whether the transaction need not be asked for.
@@ -214,6 +224,7 @@ impl Node {
             self.transaction_failed(key, id);
         }
         self.transactions.orphans.expire(ctx.now);
+        self.transactions.tidy_queue();
         self.request_transactions(ctx);
     }
 
