@@ -267,7 +267,7 @@ pub(crate) struct Rpc {
     /// The method; `help` lists them all.
     pub(crate) method: String,
     /// Its arguments, in their order or as NAME=VALUE.
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) arguments: Vec<String>,
     /// The base server, as HOST:PORT [default: the one on this machine].
     #[arg(long, value_name = "HOST:PORT")]

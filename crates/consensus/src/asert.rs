@@ -5,6 +5,7 @@
 
 use mycoin_primitives::{CompactTarget, Height, Network, Target};
 
+use crate::HeaderBranch;
 use crate::wide::Wide;
 
 /// The fixed-point form's 1.
@@ -20,14 +21,16 @@ pub(crate) struct Anchor {
 }
 
 impl Anchor {
-    /// Genesis is the anchor. It has no parent, so one is taken that came one spacing before: then a block 1 in time has
-    /// genesis' own target.
-    pub(crate) fn genesis(network: &Network) -> Self {
-        Self {
-            bits: network.genesis.bits,
-            height: Height::GENESIS,
-            parent_time: i64::from(network.genesis.time) - i64::from(network.spacing),
-        }
+    /// Block 1 is the anchor, with a parent one spacing before it. Genesis is not: a coin may be defined long before
+    /// anybody mines it, and that pause must not count as a lag that blocks at the limit make up for.
+    ///
+    /// `None` while block 1 is not there.
+    pub(crate) fn first_block(network: &Network, branch: &dyn HeaderBranch) -> Option<Self> {
+        let height = Height::GENESIS.next();
+        let first = branch.header_at(height)?;
+        let parent_time = i64::from(first.time) - i64::from(network.spacing);
+        // Block 1 has genesis' target, since nothing could move it before.
+        Some(Self { bits: network.genesis.bits, height, parent_time })
     }
 }
 
@@ -77,6 +80,8 @@ fn two_to_the(fraction: i128) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use mycoin_primitives::{Header, genesis_block};
+
     use super::*;
 
     const SPACING: u32 = 600;
@@ -184,16 +189,31 @@ mod tests {
         check(0x0101_0000, 0, 1, u32::MAX, LIMIT);
     }
 
+    /// Genesis, and block 1 a year later.
+    struct LateStart(Header);
+
+    impl HeaderBranch for LateStart {
+        fn tip_height(&self) -> Height {
+            Height::new(1)
+        }
+
+        fn header_at(&self, height: Height) -> Option<Header> {
+            (height <= self.tip_height()).then_some(self.0)
+        }
+    }
+
     #[test]
-    fn a_first_block_in_time_has_genesis_target() {
+    fn the_schedule_begins_with_block_1_however_late_it_comes() {
         let network = Network::mycoin();
         let Network { genesis, spacing, pow_limit, .. } = &network;
-        let anchor = Anchor::genesis(&network);
+        let mut first = genesis_block(&network).header;
+        first.time += 31_536_000;
+        let anchor = Anchor::first_block(&network, &LateStart(first)).expect("block 1 is there");
         let after = |height: u32, time| next_bits(anchor, Height::new(height), time, *spacing, 7_200, *pow_limit);
-        assert_eq!(after(0, genesis.time), genesis.bits);
-        assert_eq!(after(1, genesis.time + spacing), genesis.bits);
+        assert_eq!(after(1, first.time), genesis.bits);
+        assert_eq!(after(2, first.time + spacing), genesis.bits);
         // A half-life ahead of the schedule, the target is half of it.
         let half = Wide::from_target(Target::from_compact(genesis.bits)).halved(1).to_target();
-        assert_eq!(Some(after(121, genesis.time + spacing)), half.map(Target::to_compact_lossy));
+        assert_eq!(Some(after(121, first.time)), half.map(Target::to_compact_lossy));
     }
 }

@@ -19,7 +19,7 @@ pub fn next_bits(network: &Network, branch: &dyn HeaderBranch) -> CompactTarget 
     match network.retarget {
         Retarget::None => tip.bits,
         Retarget::Asert { half_life } => {
-            let anchor = Anchor::genesis(network);
+            let Some(anchor) = Anchor::first_block(network, branch) else { return network.genesis.bits };
             asert::next_bits(anchor, height, tip.time, network.spacing, half_life, network.pow_limit)
         }
         Retarget::Bitcoin => {

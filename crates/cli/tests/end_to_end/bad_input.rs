@@ -28,7 +28,7 @@ fn starting_where_it_cannot_work() {
     let (home, password) = (&demo.home, demo.home.password_file());
     // A second start on the same folder.
     let (code, _) = home.refused(&["demo", "--free-ports", "--no-app"]);
-    assert_eq!(code, "files/locked");
+    assert_eq!(code, "storage/in-use");
     assert!(demo.program.is_running());
     // A port that is taken: which one, and which option changes it.
     let other = Home::new();

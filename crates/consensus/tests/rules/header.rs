@@ -182,7 +182,7 @@ fn bitcoins_retarget_starts_from_the_periods_first_block_with_bip94() {
 }
 
 #[test]
-fn asert_follows_the_schedule_from_genesis() {
+fn asert_follows_the_schedule_from_block_1() {
     let network = Network::mycoin();
     let start = network.genesis.time;
     let on_time = |blocks: u32| Times::new((0..=blocks).map(|height| start + height * network.spacing).collect());
