@@ -48,7 +48,7 @@ impl Chain {
         chain.take_unknown_blocks(&unknown)?;
         chain.settle()?;
         let tip = chain.tip();
-        tracing::info!(height = %tip.height, block = %tip.hash, "the chain is open");
+        tracing::debug!(height = %tip.height, block = %tip.hash, "the chain is open");
         Ok(chain)
     }
 

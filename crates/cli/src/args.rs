@@ -305,3 +305,26 @@ pub(crate) enum Network {
         file: PathBuf,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    /// Every `mycoin …` line of the README is a command that this program takes.
+    #[test]
+    fn the_readmes_commands_are_taken() {
+        let readme = include_str!("../../../README.md");
+        let lines: Vec<&str> = readme.lines().filter(|line| line.starts_with("mycoin ")).collect();
+        assert!(lines.len() > 10, "the README shows the commands");
+        for line in lines {
+            let command = line.split('#').next().unwrap_or_default();
+            assert!(Cli::try_parse_from(command.split_whitespace()).is_ok(), "{command}");
+        }
+    }
+}

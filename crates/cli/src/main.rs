@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use rustix::fs::Mode;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::time::UtcTime;
 
 use crate::args::{Cli, Command};
 use crate::context::Context;
@@ -70,6 +71,9 @@ fn start_log(json: bool) {
     if json {
         log.json().init();
     } else {
-        log.with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).init();
+        let time = UtcTime::new(time::macros::format_description!("[hour]:[minute]:[second]"));
+        log.with_timer(time)
+            .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+            .init();
     }
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use mycoin_chain::{AcceptError, Accepted, Chain, ChainError};
 use mycoin_mempool::{CoinSource, Mempool, MempoolEvent, RejectReason, RemovalReason};
 use mycoin_p2p::{P2pHandle, WaitingTransaction};
-use mycoin_primitives::{Block, BlockHash, ChainEvent, Coin, FeeRate, Height, Network, OutPoint, Transaction, Txid};
+use mycoin_primitives::{Block, BlockHash, ChainEvent, Coin, FeeRate, Height, Network, OutPoint, Transaction, Txid, format_amount};
 use mycoin_rpc::{BlockEvent, Event, MinerInfo, TransactionAdded, TransactionRemoved};
 use tokio::sync::{broadcast, watch};
 
@@ -177,6 +177,9 @@ impl Node {
 
     /// Brings back the transactions that waited when the server stopped.
     pub(crate) fn load_mempool(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let _order = self.order();
         let coins = ChainCoins::new(&self.chain);
         let mut mempool = self.mempool();
@@ -262,7 +265,8 @@ impl Node {
         for event in events {
             let told = match event {
                 MempoolEvent::Added { txid, wtxid, fee, vsize } => {
-                    tracing::info!("Transaction {txid} waits; it pays {fee} for {vsize} virtual bytes.");
+                    let paid = format_amount(fee, self.network());
+                    tracing::info!("Transaction {txid} waits; it pays {paid} for {vsize} virtual bytes.");
                     if let Some(peers) = self.peers() {
                         peers.notify_transaction(WaitingTransaction { txid, wtxid, fee_rate: FeeRate::of(fee, vsize) });
                     }
