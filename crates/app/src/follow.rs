@@ -118,7 +118,6 @@ async fn connected(shared: &Shared) -> Result<std::convert::Infallible, Lost> {
                 Some(Err(error)) => return Err(error.into()),
                 Some(Ok(ProxyEvent::Mining(info))) => {
                     mining = info.state == MinerState::Mining;
-                    shared.news.send(News::Mining(info));
                     continue;
                 }
                 Some(Ok(_)) => {
@@ -161,13 +160,20 @@ async fn look(shared: &Shared) -> Result<bool, Lost> {
 }
 
 async fn ask_miner(shared: &Shared) -> Result<bool, Lost> {
-    let info = shared.proxy.mining().await?;
-    let works = info.state == MinerState::Mining;
-    shared.news.send(News::Mining(info));
-    Ok(works)
+    match shared.proxy.mining().await {
+        Ok(info) => {
+            let works = info.state == MinerState::Mining;
+            shared.news.send(News::Mining(info));
+            Ok(works)
+        }
+        // Another program's proxy may not tell; everything else works without it.
+        Err(LightError::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// The proxy's events, read by a task of their own: a wait for them can then be broken off without losing half an event.
+/// The proxy's events, read by a task of their own: a wait for them can then be broken off without losing half an event,
+/// and the miner is seen at work while the wallet is synchronised.
 struct Events {
     receiver: mpsc::Receiver<Result<ProxyEvent, LightError>>,
     reader: tokio::task::JoinHandle<()>,
@@ -182,8 +188,12 @@ impl Drop for Events {
 async fn listen(shared: &Shared) -> Result<Events, Lost> {
     let mut stream = shared.proxy.events().await?;
     let (sender, receiver) = mpsc::channel(64);
+    let news = shared.news.clone();
     let reader = tokio::spawn(async move {
         while let Some(event) = stream.next().await {
+            if let Ok(ProxyEvent::Mining(info)) = &event {
+                news.send(News::Mining(info.clone()));
+            }
             if sender.send(event).await.is_err() {
                 return;
             }

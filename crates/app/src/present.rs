@@ -67,7 +67,7 @@ pub(crate) fn groups_of_four(address: &str) -> Vec<String> {
 }
 
 /// An address short enough for a list: its beginning and its end.
-fn shortened(address: &str) -> String {
+pub(crate) fn shortened(address: &str) -> String {
     let characters: Vec<char> = address.chars().collect();
     match (characters.get(..14), characters.len().checked_sub(8).and_then(|at| characters.get(at..))) {
         (Some(head), Some(tail)) if characters.len() > 24 => {
@@ -217,8 +217,8 @@ pub(crate) fn warning(warning: &Warning) -> String {
 /// Why coins are immature, for a coin with that maturity.
 pub(crate) fn immature_why(network: &Network) -> String {
     match network.maturity {
-        1 => "Block rewards; spendable one block later.".to_owned(),
-        maturity => format!("Block rewards; spendable {maturity} blocks later."),
+        1 => "Block rewards; they rest one block.".to_owned(),
+        maturity => format!("Block rewards; they rest {maturity} blocks."),
     }
 }
 

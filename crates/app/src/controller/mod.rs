@@ -274,7 +274,8 @@ fn show_open_failed(window: &ui::MainWindow, why: &str) {
 
 fn show_mining(window: &ui::MainWindow, info: &MiningInfo) {
     let miner = window.global::<ui::Miner>();
-    miner.set_shown(info.state != MinerState::Off);
+    // Where nothing that is done here starts the miner, it is shown only while it works.
+    miner.set_shown(info.state == MinerState::Mining || (info.state == MinerState::Idle && info.needed.is_some()));
     miner.set_mining(info.state == MinerState::Mining);
     miner.set_waiting(i32::try_from(info.waiting).unwrap_or(i32::MAX));
     miner.set_needed(info.needed.and_then(|needed| i32::try_from(needed).ok()).unwrap_or(0));

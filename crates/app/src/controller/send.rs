@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use mycoin_primitives::{Amount, FeeRate, Network, Txid, format_amount, parse_address, parse_amount};
+use mycoin_primitives::{Amount, FeeRate, Network, Txid, parse_address, parse_amount};
 use mycoin_wallet::{FeeChoice, Password, PaymentRequest, Review};
 use slint::{ComponentHandle, SharedString};
 
@@ -22,7 +22,8 @@ pub(super) fn connect(this: &Rc<Controller>, window: &ui::MainWindow) {
     let send = window.global::<ui::Send>();
     let controller = Rc::clone(this);
     send.on_recipient_edited(move |text| controller.with_window(|window| recipient_edited(&controller, window, &text)));
-    send.on_amount_edited(this_edited(this));
+    let controller = Rc::clone(this);
+    send.on_amount_edited(move |_| controller.with_window(amount_edited));
     send.on_prepare(this.callback(prepare));
     send.on_back(this.callback(|_, window| {
         let send = window.global::<ui::Send>();
@@ -118,15 +119,10 @@ fn recipient_edited(this: &Controller, window: &ui::MainWindow, text: &str) {
     send.set_recipient_hint(hint.into());
 }
 
-fn this_edited(this: &Rc<Controller>) -> impl Fn(SharedString) + 'static {
-    let controller = Rc::clone(this);
-    move |_| {
-        controller.with_window(|window| {
-            let send = window.global::<ui::Send>();
-            send.set_amount_error(SharedString::default());
-            send.set_error(SharedString::default());
-        });
-    }
+fn amount_edited(window: &ui::MainWindow) {
+    let send = window.global::<ui::Send>();
+    send.set_amount_error(SharedString::default());
+    send.set_error(SharedString::default());
 }
 
 /// Reads the form; whatever is wrong is said beside its field.
@@ -182,7 +178,7 @@ pub(super) fn show_sent(this: &Controller, window: &ui::MainWindow, txid: &Txid)
     let send = window.global::<ui::Send>();
     let (amount, recipient) = {
         let state = this.state.borrow();
-        (format_amount(state.amount, &this.network), state.recipient.clone())
+        (amount_text(state.amount, &this.network), present::shortened(&state.recipient))
     };
     let text = format!(
         "{amount} are on their way to {recipient}. They wait for a block now and are confirmed once one holds them."
