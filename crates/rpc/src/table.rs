@@ -171,7 +171,7 @@ pub static METHODS: &[Method] = &[
         "getmempoolinfo",
         &[],
         "Says how many transactions wait and what they must pay.",
-        "object: loaded, size, bytes, usage, total_fee, maxmempool, mempoolminfee, minrelaytxfee, incrementalrelayfee, unbroadcastcount, fullrbf",
+        "object: loaded, size, bytes, usage, total_fee, maxmempool, mempoolminfee, minrelaytxfee, incrementalrelayfee, unbroadcastcount, fullrbf, permitbaremultisig, maxdatacarriersize",
         "",
     ),
     row(
@@ -182,7 +182,7 @@ pub static METHODS: &[Method] = &[
             param("mempool_sequence", Bool, Optional("false"), "whether to add the mempool's sequence number"),
         ],
         "Lists the transactions that wait.",
-        "array of strings, or object",
+        "array of strings, or object: each entry by id, or txids and mempool_sequence",
         "",
     ),
     row(
@@ -277,7 +277,7 @@ pub static METHODS: &[Method] = &[
         "getmininginfo",
         &[],
         "Says how hard mining is and what waits to be mined.",
-        "object: blocks, currentblockweight, currentblocktx, bits, difficulty, target, networkhashps, pooledtx, blockmintxfee, chain, next, warnings",
+        "object: blocks, bits, difficulty, target, networkhashps, pooledtx, blockmintxfee, chain, next, warnings",
         "",
     ),
     row(
@@ -289,11 +289,11 @@ pub static METHODS: &[Method] = &[
         "",
     ),
     row(
-        (Mining, Proxy, Quick),
+        (Mining, Proxy, Long),
         "getblocktemplate",
         &[param("template_request", Object, Required, r#"the rules that the caller knows: {"rules":["segwit"]}"#)],
         "Gives what is needed to mine the next block (BIP22, BIP23, BIP145), or checks a proposal.",
-        "object: version, rules, previousblockhash, transactions, coinbaseaux, coinbasevalue, longpollid, target, mintime, mutable, noncerange, sigoplimit, sizelimit, weightlimit, curtime, bits, height, default_witness_commitment",
+        "object: capabilities, version, rules, vbavailable, vbrequired, previousblockhash, transactions, coinbaseaux, coinbasevalue, longpollid, target, mintime, mutable, noncerange, sigoplimit, sizelimit, weightlimit, curtime, bits, height, default_witness_commitment",
         r#"{"rules":["segwit"]}"#,
     ),
     row(
@@ -366,7 +366,7 @@ pub static METHODS: &[Method] = &[
         "getnettotals",
         &[],
         "Tells how many bytes went to and came from peers.",
-        "object: totalbytesrecv, totalbytessent, timemillis",
+        "object: totalbytesrecv, totalbytessent, timemillis, uploadtarget",
         "",
     ),
     row(

@@ -38,7 +38,10 @@ fn value_of_word(param: &Param, text: &str) -> Result<Value, RpcError> {
             Ok(parsed().filter(|value| value.is_number() && text.len() < 64).unwrap_or_else(|| text.into()))
         }
         Kind::Integer | Kind::Bool | Kind::Verbosity | Kind::Array | Kind::Object => parsed().ok_or_else(|| {
-            RpcError::new(RpcError::MISC, format!("{} must be JSON: {}", param.name, param.kind.name()))
+            RpcError::new(
+                RpcError::MISC,
+                format!("the parameter {} must be of this kind: {}", param.name, param.kind.name()),
+            )
         }),
     }
 }

@@ -1,7 +1,7 @@
 //! Blocks, transactions and scripts as the JSON that Bitcoin Core's RPC gives. Source: core_write.cpp, rpc/blockchain.cpp (v30).
 //!
 //! In:    consensus types and what the chain knows of them.
-//! Out:   JSON values with Bitcoin Core's field names and order.
+//! Out:   JSON values with Bitcoin Core's field names and values; the order of fields carries no meaning.
 //! Never: state, I/O.
 
 use mycoin_primitives::bitcoin::consensus::encode::serialize_hex;

@@ -5,13 +5,16 @@
 //! Never: two changes at once: whoever changes chain or mempool holds `order`, so that both always fit together.
 
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use mycoin_chain::{AcceptError, Accepted, Chain, ChainError};
 use mycoin_mempool::{CoinSource, Mempool, MempoolEvent, RejectReason, RemovalReason};
 use mycoin_p2p::{P2pHandle, WaitingTransaction};
-use mycoin_primitives::{Block, BlockHash, ChainEvent, Coin, FeeRate, Height, Network, OutPoint, Transaction, Txid, format_amount};
+use mycoin_primitives::{
+    Block, BlockHash, ChainEvent, Coin, FeeRate, Height, Network, OutPoint, Transaction, Txid, format_amount,
+};
 use mycoin_rpc::{BlockEvent, Event, MinerInfo, TransactionAdded, TransactionRemoved};
 use tokio::sync::{broadcast, watch};
 
@@ -27,6 +30,8 @@ pub(crate) struct Node {
     pub(crate) miner: Miner,
     pub(crate) started: Instant,
     mempool: Mutex<Mempool>,
+    /// How often a transaction came or went, and one.
+    mempool_sequence: AtomicU64,
     /// Held by whoever changes the chain or the mempool.
     order: Mutex<()>,
     events: broadcast::Sender<Event>,
@@ -57,6 +62,7 @@ impl Node {
             miner,
             started: Instant::now(),
             mempool: Mutex::new(mempool),
+            mempool_sequence: AtomicU64::new(1),
             order: Mutex::new(()),
             events: broadcast::channel(EVENT_BUFFER).0,
             tip: watch::channel((tip.height, tip.hash)).0,
@@ -73,6 +79,11 @@ impl Node {
     pub(crate) fn mempool(&self) -> MutexGuard<'_, Mempool> {
         // A panic elsewhere leaves the pool whole: each change of it is complete before the next begins.
         self.mempool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Grows by one with each transaction that comes or goes. Source: `CTxMemPool::GetSequence`.
+    pub(crate) fn mempool_sequence(&self) -> u64 {
+        self.mempool_sequence.load(Ordering::Relaxed)
     }
 
     fn order(&self) -> MutexGuard<'_, ()> {
@@ -263,6 +274,7 @@ impl Node {
             return;
         }
         for event in events {
+            self.mempool_sequence.fetch_add(1, Ordering::Relaxed);
             let told = match event {
                 MempoolEvent::Added { txid, wtxid, fee, vsize } => {
                     let paid = format_amount(fee, self.network());

@@ -47,7 +47,7 @@ fn list(context: &Context) -> Result<(), CliError> {
     }
     if context.json {
         let value = rows.iter().map(|(word, facts, path)| {
-            json!({"role": word, "subject": facts.subject, "names": facts.names, "not_after": facts.not_after,
+            json!({"role": word, "subject": facts.subject, "names": facts.names, "not_before": facts.not_before, "not_after": facts.not_after,
                    "sha256": facts.fingerprint, "path": path.display().to_string()})
         });
         output::line(&serde_json::Value::Array(value.collect()).to_string());

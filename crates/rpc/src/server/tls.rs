@@ -124,7 +124,7 @@ fn reason(error: &io::Error) -> String {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<tokio_rustls::rustls::Error>());
     match tls.map(explain) {
         Some(TlsFault::WeRefuse(why)) => why,
-        Some(TlsFault::TheyRefuse(why)) => format!("it refused our certificate: {why}"),
+        Some(TlsFault::TheyRefuse(why)) => format!("it refused us: {why}"),
         None => format!("the connection broke ({error})"),
     }
 }

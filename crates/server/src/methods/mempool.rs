@@ -1,5 +1,6 @@
 //! Transactions that wait. Source: Bitcoin Core rpc/mempool.cpp, rpc/fees.cpp.
 
+use mycoin_mempool::policy::MAX_DATA_SIZE;
 use mycoin_mempool::{Entry, RejectReason};
 use mycoin_primitives::bitcoin::consensus::encode::{deserialize, deserialize_hex};
 use mycoin_primitives::{Amount, FeeRate, Transaction};
@@ -36,20 +37,26 @@ pub(super) fn info(node: &Node, _: &Params) -> Answer {
         "incrementalrelayfee": rate(info.incremental_rate),
         "unbroadcastcount": 0,
         "fullrbf": true,
+        "permitbaremultisig": false,
+        "maxdatacarriersize": MAX_DATA_SIZE,
     }))
 }
 
 pub(super) fn raw(node: &Node, params: &Params) -> Answer {
-    let mempool = node.mempool();
+    let with_sequence = params.opt_bool("mempool_sequence").unwrap_or(false);
     if params.opt_bool("verbose").unwrap_or(false) {
-        if params.opt_bool("mempool_sequence").unwrap_or(false) {
+        if with_sequence {
             return Err(RpcError::invalid_parameter("Verbose results cannot contain mempool sequence values."));
         }
         let entries: Map<String, Value> =
-            mempool.all().into_iter().map(|entry| (entry.txid.to_string(), entry_json(entry))).collect();
+            node.mempool().all().into_iter().map(|entry| (entry.txid.to_string(), entry_json(entry))).collect();
         return Ok(entries.into());
     }
-    Ok(mempool.all().into_iter().map(|entry| Value::from(entry.txid.to_string())).collect())
+    let (txids, sequence) = node.at_rest(|_, mempool| {
+        let txids: Value = mempool.all().into_iter().map(|entry| Value::from(entry.txid.to_string())).collect();
+        (txids, node.mempool_sequence())
+    });
+    Ok(if with_sequence { json!({"txids": txids, "mempool_sequence": sequence}) } else { txids })
 }
 
 pub(super) fn entry(node: &Node, params: &Params) -> Answer {

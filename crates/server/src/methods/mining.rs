@@ -1,6 +1,7 @@
 //! Mining on request, and what the built-in miner does. Source: Bitcoin Core rpc/mining.cpp; BIP22, BIP23, BIP145.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mycoin_chain::{AcceptError, BlockStatus};
 use mycoin_mempool::{TemplateOptions, assemble_block};
@@ -22,6 +23,11 @@ const TRIES: usize = 8;
 const GENERATE_LIMIT: u32 = 10_000;
 /// How many past blocks `networkhashps` looks at. Source: `getnetworkhashps`'s default.
 const HASH_RATE_BLOCKS: u32 = 120;
+/// How long a long poll waits for a new tip alone, and how often it looks for other transactions then.
+const LONG_POLL: Duration = Duration::from_secs(60);
+const LONG_POLL_STEP: Duration = Duration::from_secs(10);
+/// The digits of the tip's hash, with which `longpollid` begins.
+const HASH_DIGITS: usize = 64;
 /// BIP22's limits, as Bitcoin Core tells them.
 const SIGOP_LIMIT: u64 = 80_000;
 const SIZE_LIMIT: u64 = 4_000_000;
@@ -232,6 +238,25 @@ pub(super) fn miner_info(node: &Node, _: &Params) -> Answer {
     serde_json::to_value(info).map_err(|error| RpcError::internal(error.to_string()))
 }
 
+/// BIP22's long poll: returns once the tip, or a while later what waits, is no longer what the caller's last template was
+/// made of; at once for who does not ask to wait. Source: `getblocktemplate`.
+pub(super) async fn wait_for_template(node: &Node, params: &Params) {
+    let last = params.value("template_request").and_then(|request| request.get("longpollid")?.as_str());
+    let Some((hash, sequence)) = last.and_then(|last| last.split_at_checked(HASH_DIGITS)) else { return };
+    let (mut tip, mut stop) = (node.watch_tip(), node.watch_stop());
+    let other_transactions = async {
+        tokio::time::sleep(LONG_POLL).await;
+        while node.mempool_sequence().to_string() == sequence {
+            tokio::time::sleep(LONG_POLL_STEP).await;
+        }
+    };
+    tokio::select! {
+        _ = tip.wait_for(|(_, tip)| tip.to_string() != hash) => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+        () = other_transactions => {}
+    }
+}
+
 pub(super) fn block_template(node: &Node, params: &Params) -> Answer {
     let request = params.value("template_request").cloned().unwrap_or_else(|| json!({}));
     match request.get("mode").and_then(Value::as_str).unwrap_or("template") {
@@ -250,6 +275,8 @@ pub(super) fn block_template(node: &Node, params: &Params) -> Answer {
 }
 
 fn template_json(node: &Node) -> Value {
+    // Read first: a transaction that comes in between ends the next long poll early, and is not missed.
+    let sequence = node.mempool_sequence();
     let template = template(node, ScriptBuf::new(), node.network().max_block_transactions);
     let header = template.block.header;
     let waiting: Vec<&Transaction> = template.block.txdata.iter().skip(1).collect();
@@ -288,7 +315,7 @@ fn template_json(node: &Node) -> Value {
         "transactions": transactions.collect::<Vec<_>>(),
         "coinbaseaux": {},
         "coinbasevalue": (template.subsidy + template.total_fees).to_sat(),
-        "longpollid": format!("{}{}", header.prev_blockhash, waiting.len()),
+        "longpollid": format!("{}{sequence}", header.prev_blockhash),
         "target": encode::target(header.bits),
         "mintime": template.minimum_time,
         "mutable": ["time", "transactions", "prevblock"],

@@ -46,6 +46,9 @@ impl RpcHandler for Methods {
             "waitforblockheight" => chain::wait_for_block_height(&self.node, &params).await,
             "getpeerinfo" => network::peer_info(&self.node).await,
             name => {
+                if name == "getblocktemplate" {
+                    mining::wait_for_template(&self.node, &params).await;
+                }
                 let Some(run) = blocking(name) else {
                     return Err(RpcError::internal(format!("the method {name} is in the table and has no code")));
                 };

@@ -17,6 +17,8 @@ const VERSION: u32 = 100;
 const SUBVERSION: &str = concat!("/MyCoin:", env!("CARGO_PKG_VERSION"), "/");
 /// The protocol version that we speak. Source: BIP339 and the versions before it.
 const PROTOCOL_VERSION: u32 = 70_016;
+/// The time over which a limit on sending would count, in seconds. Source: `MAX_UPLOAD_TIMEFRAME`, net.h.
+const UPLOAD_TIMEFRAME: u32 = 24 * 60 * 60;
 /// NODE_NETWORK and NODE_WITNESS.
 const LOCAL_SERVICES: u64 = 0b1001;
 
@@ -101,10 +103,15 @@ fn peer_json(peer: &PeerInfo) -> Value {
     put("version", peer.version.into());
     put("subver", peer.user_agent.clone().into());
     put("inbound", peer.inbound.into());
+    // Neither compact blocks (BIP152) nor headers before headers are spoken.
+    put("bip152_hb_to", false.into());
+    put("bip152_hb_from", false.into());
     put("startingheight", peer.starting_height.into());
+    put("presynced_headers", (-1).into());
     put("synced_headers", height(peer.synced_headers).into());
     put("synced_blocks", height(peer.synced_blocks).into());
     put("inflight", json!(peer.in_flight));
+    put("permissions", json!([]));
     put("minfeefilter", encode::coins(Amount::from_sat(peer.min_fee_filter.to_sat_per_kvb())));
     let kind = match (peer.inbound, &peer.target) {
         (true, _) => "inbound",
@@ -113,6 +120,7 @@ fn peer_json(peer: &PeerInfo) -> Value {
     };
     put("connection_type", kind.into());
     put("transport_protocol_type", "v1".into());
+    put("session_id", "".into());
     Value::Object(fields)
 }
 
@@ -127,6 +135,15 @@ pub(super) fn net_totals(node: &Node, _: &Params) -> Answer {
         "totalbytesrecv": totals.bytes_received,
         "totalbytessent": totals.bytes_sent,
         "timemillis": clock::now() * 1_000,
+        // There is no limit on what is sent to peers.
+        "uploadtarget": {
+            "timeframe": UPLOAD_TIMEFRAME,
+            "target": 0,
+            "target_reached": false,
+            "serve_historical_blocks": true,
+            "bytes_left_in_cycle": 0,
+            "time_left_in_cycle": 0,
+        },
     }))
 }
 

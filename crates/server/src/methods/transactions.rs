@@ -1,6 +1,8 @@
 //! Transactions, scripts and addresses as such. Source: Bitcoin Core rpc/rawtransaction.cpp, rpc/output_script.cpp.
 
+use mycoin_primitives::bitcoin::WPubkeyHash;
 use mycoin_primitives::bitcoin::consensus::encode::serialize_hex;
+use mycoin_primitives::bitcoin::hashes::Hash as _;
 use mycoin_primitives::{
     AddressError, Block, BlockHash, Coin, Script, ScriptBuf, Transaction, Txid, address_of, parse_address,
 };
@@ -70,11 +72,15 @@ fn confirmed(node: &Node, txid: &Txid, hash: &BlockHash, verbosity: u8) -> Answe
     let mut fields = Map::new();
     fields.insert("in_active_chain".to_owned(), entry.on_best_chain.into());
     fields.extend(encode::transaction(tx, node.network(), &extras));
-    let confirmations = if entry.on_best_chain { node.chain.tip().height.above(entry.height) + 1 } else { 0 };
     fields.insert("blockhash".to_owned(), hash.to_string().into());
+    let confirmations = if entry.on_best_chain {
+        fields.insert("time".to_owned(), entry.header.time.into());
+        fields.insert("blocktime".to_owned(), entry.header.time.into());
+        node.chain.tip().height.above(entry.height) + 1
+    } else {
+        0
+    };
     fields.insert("confirmations".to_owned(), confirmations.into());
-    fields.insert("time".to_owned(), entry.header.time.into());
-    fields.insert("blocktime".to_owned(), entry.header.time.into());
     Ok(fields.into())
 }
 
@@ -100,10 +106,29 @@ pub(super) fn decode_script(node: &Node, params: &Params) -> Answer {
         if let Some(address) = wrapped(&ScriptBuf::new_p2sh(&script.script_hash())) {
             fields.insert("p2sh".to_owned(), address.into());
         }
-        let segwit = ScriptBuf::new_p2wsh(&script.wscript_hash());
-        fields.insert("segwit".to_owned(), encode::script_pubkey(&segwit, network));
+        if let Some(segwit) = as_segwit(&script) {
+            let mut shown = encode::script_pubkey(&segwit, network);
+            let nested = wrapped(&ScriptBuf::new_p2sh(&segwit.script_hash()));
+            if let (Some(address), Some(fields)) = (nested, shown.as_object_mut()) {
+                fields.insert("p2sh-segwit".to_owned(), address.into());
+            }
+            fields.insert("segwit".to_owned(), shown);
+        }
     }
     Ok(value)
+}
+
+/// The witness program that asks for the same as a script; none for keys that witnesses do not take. Source: `decodescript`.
+fn as_segwit(script: &Script) -> Option<ScriptBuf> {
+    if script.is_p2pkh() {
+        let hash = script.as_bytes().get(3..23)?.try_into().ok()?;
+        return Some(ScriptBuf::new_p2wpkh(&WPubkeyHash::from_byte_array(hash)));
+    }
+    if script.is_p2pk() {
+        let hash = script.p2pk_public_key()?.wpubkey_hash().ok()?;
+        return Some(ScriptBuf::new_p2wpkh(&hash));
+    }
+    Some(ScriptBuf::new_p2wsh(&script.wscript_hash()))
 }
 
 pub(super) fn validate_address(node: &Node, params: &Params) -> Answer {
