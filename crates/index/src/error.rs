@@ -1,5 +1,7 @@
 //! Why the index could not be read or written.
 
+use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use mycoin_primitives::{BlockHash, Failure, OutPoint};
@@ -42,6 +44,50 @@ pub enum IndexError {
         /// The table.
         table: &'static str,
     },
+    /// Another version of this program wrote it.
+    #[error("the index has the form of another version")]
+    OtherForm,
+    /// It was thrown away, and the disk did not take a new one.
+    #[error("the index is gone, and a new one could not be made")]
+    Gone,
+}
+
+impl IndexError {
+    /// Whether throwing the index away and reading the blocks again mends it. A disk that fails is not mended by that.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Storage(error) => is_damage(error),
+            Self::UnknownOutput { .. } | Self::Damaged { .. } | Self::OtherForm => true,
+            Self::OtherNetwork { .. } | Self::NotOnTip { .. } | Self::AtGenesis | Self::Gone => false,
+        }
+    }
+}
+
+fn is_damage(error: &StorageError) -> bool {
+    match error {
+        StorageError::Store { source, .. } => !is_disk_failure(source.as_ref()),
+        StorageError::BadRecord { .. } => true,
+        StorageError::Files(_)
+        | StorageError::InUse { .. }
+        | StorageError::Io { .. }
+        | StorageError::UnknownFormat { .. }
+        | StorageError::OtherNetwork { .. }
+        | StorageError::NotBlocks { .. }
+        | StorageError::BlockTooLarge { .. } => false,
+    }
+}
+
+/// Whether the operating system refused, for another reason than that a file of the store is missing, cut short,
+/// bent, or there although the others do not know it.
+pub(crate) fn is_disk_failure(error: &(dyn Error + 'static)) -> bool {
+    let bent = |kind| {
+        use ErrorKind::{AlreadyExists, InvalidData, NotFound, UnexpectedEof};
+        matches!(kind, NotFound | AlreadyExists | UnexpectedEof | InvalidData)
+    };
+    match error.downcast_ref::<io::Error>() {
+        Some(refused) => !bent(refused.kind()),
+        None => error.source().is_some_and(is_disk_failure),
+    }
 }
 
 impl Failure for IndexError {
@@ -53,6 +99,8 @@ impl Failure for IndexError {
             Self::AtGenesis => "index/at-genesis",
             Self::UnknownOutput { .. } => "index/unknown-output",
             Self::Damaged { .. } => "index/damaged",
+            Self::OtherForm => "index/other-form",
+            Self::Gone => "index/gone",
         }
     }
 
@@ -60,7 +108,12 @@ impl Failure for IndexError {
         match self {
             Self::Storage(error) => error.next_step(),
             Self::OtherNetwork { .. } => "Name another folder with --dir, or the network that this folder belongs to.",
-            Self::NotOnTip { .. } | Self::AtGenesis | Self::UnknownOutput { .. } | Self::Damaged { .. } => {
+            Self::Gone => "Check that the disk has room and works.",
+            Self::NotOnTip { .. }
+            | Self::AtGenesis
+            | Self::UnknownOutput { .. }
+            | Self::Damaged { .. }
+            | Self::OtherForm => {
                 "Stop the proxy, remove the folder `index` and start again: it is rebuilt from the base server's blocks."
             }
         }

@@ -9,6 +9,7 @@
 mod effects;
 mod error;
 mod index;
+mod opened;
 mod reader;
 mod records;
 mod script_hash;

@@ -4,7 +4,7 @@
 
 use mycoin_primitives::bitcoin::consensus::{deserialize, serialize};
 use mycoin_primitives::hashes::Hash as _;
-use mycoin_primitives::{Amount, BlockHash, Header, Height, OutPoint, Transaction, Txid};
+use mycoin_primitives::{Amount, BlockHash, Header, Height, OutPoint, Transaction, TxOut, Txid};
 
 /// A block of the best chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +131,11 @@ impl IndexedBlock {
 }
 
 impl IndexedTransaction {
+    /// The output of that number.
+    pub(crate) fn into_output(self, vout: u32) -> Option<TxOut> {
+        self.tx.output.into_iter().nth(usize::try_from(vout).ok()?)
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = self.height.to_u32().to_be_bytes().to_vec();
         bytes.extend(self.position.to_be_bytes());

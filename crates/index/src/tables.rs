@@ -5,15 +5,18 @@ use mycoin_primitives::{BlockHash, Height, OutPoint, Txid};
 use mycoin_storage::Table;
 
 use crate::error::IndexError;
-use crate::records::{IndexedBlock, IndexedTransaction, ScriptTotals, Spend, outpoint_key};
+use crate::records::{Fields, IndexedBlock, IndexedTransaction, ScriptTotals, Spend, outpoint_key};
 use crate::script_hash::ScriptHash;
+
+/// The key of the [`Tip`] in every table. No other key of theirs has three bytes, nor begins with it where a prefix is read.
+pub(crate) const TIP: &[u8] = b"tip";
 
 pub(crate) const NAMES: [&str; 8] =
     ["meta", "blocks", "heights", "transactions", "history", "totals", "coins", "spends"];
 
 /// One table for each question.
 pub(crate) struct Tables {
-    /// Format, genesis hash, tip's height.
+    /// The format.
     pub(crate) meta: Table,
     /// Height → [`IndexedBlock`]; height and position → txid.
     pub(crate) blocks: Table,
@@ -37,11 +40,36 @@ impl From<[Table; 8]> for Tables {
     }
 }
 
+/// Which block a table is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tip {
+    pub(crate) height: Height,
+    pub(crate) hash: BlockHash,
+}
+
+impl Tip {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.height.to_u32().to_be_bytes().to_vec();
+        bytes.extend(self.hash.as_byte_array());
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut fields = Fields(bytes);
+        Some(Self { height: Height::new(fields.u32()?), hash: BlockHash::from_byte_array(fields.bytes()?) })
+    }
+}
+
 pub(crate) const fn damaged(table: &'static str) -> IndexError {
     IndexError::Damaged { table }
 }
 
 impl Tables {
+    pub(crate) fn all(&self) -> [&Table; 8] {
+        let Self { meta, blocks, heights, transactions, history, totals, coins, spends } = self;
+        [meta, blocks, heights, transactions, history, totals, coins, spends]
+    }
+
     pub(crate) fn block(&self, height: Height) -> Result<Option<IndexedBlock>, IndexError> {
         let bytes = self.blocks.get(&height.to_u32().to_be_bytes())?;
         bytes.map(|bytes| IndexedBlock::decode(height, &bytes).ok_or(damaged("blocks"))).transpose()
@@ -52,10 +80,10 @@ impl Tables {
         bytes.map(|bytes| read_height(&bytes).ok_or(damaged("heights"))).transpose()
     }
 
-    pub(crate) fn tip(&self) -> Result<Option<IndexedBlock>, IndexError> {
-        let Some(bytes) = self.meta.get(b"tip")? else { return Ok(None) };
-        let height = read_height(&bytes).ok_or(damaged("meta"))?;
-        self.block(height)?.ok_or(damaged("blocks")).map(Some)
+    pub(crate) fn tip(&self) -> Result<IndexedBlock, IndexError> {
+        let bytes = self.meta.get(TIP)?.ok_or(damaged("meta"))?;
+        let tip = Tip::decode(&bytes).ok_or(damaged("meta"))?;
+        self.block(tip.height)?.filter(|block| block.hash == tip.hash).ok_or(damaged("blocks"))
     }
 
     pub(crate) fn txid_at(&self, height: Height, position: u32) -> Result<Option<Txid>, IndexError> {

@@ -1,7 +1,8 @@
 //! The index against small chains without proof of work: it never checks validity.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 
 use mycoin_primitives::bitcoin::absolute::LockTime;
 use mycoin_primitives::bitcoin::transaction::Version;
@@ -224,6 +225,187 @@ fn after_a_deep_reorganisation_the_index_equals_a_fresh_one() -> Outcome {
         index.connect(block)?;
     }
     assert_eq!(answers(&index)?, answers(&fed(fresh_dir.path(), &new.iter().collect::<Vec<_>>())?)?);
+    Ok(())
+}
+
+/// Blocks that spend each other's coinbases, with outputs so large that tables leave the journal.
+fn heavy_chain(branch: u8, length: u32, words: u32) -> Vec<Block> {
+    let mut blocks: Vec<Block> = vec![];
+    let mut parent = genesis_block(&Network::demo());
+    for height in 1..=length {
+        let mut ballast = coinbase(height, branch, (height % 3) as u8, 1_000);
+        let noise =
+            (0..words).map(|n| n.wrapping_mul(2_654_435_761).rotate_left(n % 31 + height)).flat_map(u32::to_le_bytes);
+        let bytes: Vec<u8> = [0x6a].into_iter().chain(noise).collect();
+        ballast.output.push(TxOut { value: Amount::ZERO, script_pubkey: ScriptBuf::from_bytes(bytes) });
+        let mut txdata = vec![ballast];
+        if let Some(last) = blocks.last() {
+            txdata.push(tx(&[outpoint(&last.txdata[0], 0)], &[((height % 4) as u8, 900)]));
+        }
+        parent = block(&parent, txdata);
+        blocks.push(parent.clone());
+    }
+    blocks
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().mode(0o700).create(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?
+        } else {
+            std::fs::copy(entry.path(), target).map(drop)?
+        }
+    }
+    Ok(())
+}
+
+fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut all = vec![];
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() { all.extend(files(&entry.path())?) } else { all.push(entry.path()) }
+    }
+    all.sort();
+    Ok(all)
+}
+
+/// Brings an index to the end of `chain` as the proxy does: back to the fork, then block by block.
+fn follow(index: &Index, chain: &[Block]) -> Result<(), IndexError> {
+    let at = |height: Height| height.previous().and_then(|below| chain.get(below.to_u32() as usize));
+    loop {
+        let tip = index.read().tip()?;
+        if tip.height == Height::GENESIS || at(tip.height).is_some_and(|block| block.block_hash() == tip.hash) {
+            return chain
+                .iter()
+                .skip(tip.height.to_u32() as usize)
+                .try_for_each(|block| index.connect(block).map(drop));
+        }
+        index.disconnect()?;
+    }
+}
+
+/// The answers after following `chain`, which may first find that the index is damaged, but is never wrong and never needs help.
+fn healed(index: &Index, chain: &[Block]) -> Result<BTreeMap<u8, String>, IndexError> {
+    let attempt = || {
+        follow(index, chain)?;
+        index.read().full_block(&index.read().tip()?)?;
+        answers(index)
+    };
+    match attempt() {
+        Err(error) if error.is_damage() => {
+            index.rebuild(&error)?;
+            attempt()
+        }
+        answers => answers,
+    }
+}
+
+#[test]
+fn whatever_file_is_bent_or_missing_the_index_comes_back() -> Outcome {
+    each_file_hurt(&heavy_chain(0, 9, 100), |_| true)
+}
+
+#[test]
+fn a_table_that_is_bent_or_missing_is_noticed() -> Outcome {
+    // 600 kB a block: more than stays in the journal.
+    each_file_hurt(&heavy_chain(0, 9, 150_000), |name| name.components().any(|part| part.as_os_str() == "tables"))
+}
+
+/// Each of these files of an index that lacks the last block of `chain`, bent or missing, one at a time.
+fn each_file_hurt(chain: &[Block], which: impl Fn(&Path) -> bool) -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let (seen, rest) = chain.split_at(8);
+    drop(fed(dir.path(), &seen.iter().collect::<Vec<_>>())?);
+    assert_eq!(rest.len(), 1);
+    let fresh = tempfile::tempdir()?;
+    let expected = answers(&fed(fresh.path(), &chain.iter().collect::<Vec<_>>())?)?;
+    let whole = dir.path().join("index");
+    let names: Vec<PathBuf> = files(&whole)?
+        .into_iter()
+        .map(|file| file.strip_prefix(&whole).map(PathBuf::from))
+        .collect::<Result<_, _>>()?;
+    let names: Vec<PathBuf> = names.into_iter().filter(|name| which(name)).collect();
+    assert!(!names.is_empty(), "there are such files");
+    // One is bent, the next one is missing.
+    for (name, damage) in names.iter().zip(["flip", "delete"].into_iter().cycle()) {
+        let hurt = tempfile::tempdir()?;
+        let folder = hurt.path().join("index");
+        copy(&whole, &folder)?;
+        let file = folder.join(name);
+        let mut bytes = std::fs::read(&file)?;
+        let middle = bytes.len() / 2;
+        bytes.iter_mut().skip(middle).take(3).for_each(|byte| *byte ^= 0x55);
+        if damage == "delete" {
+            std::fs::remove_file(&file)?
+        } else {
+            std::fs::write(&file, bytes)?
+        }
+        let index = open(hurt.path()).map_err(|error| format!("{damage} {name:?}: {error}"))?;
+        let found = healed(&index, chain).map_err(|error| format!("{damage} {name:?}: {error}"))?;
+        assert_eq!(found, expected, "{damage} {name:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn dropped_at_any_block_and_reorganised_while_away_it_equals_a_fresh_one() -> Outcome {
+    let (dir, fresh_dir) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let (old, new) = (heavy_chain(0, 8, 100), heavy_chain(5, 6, 100));
+    let expected = answers(&fed(fresh_dir.path(), &new.iter().collect::<Vec<_>>())?)?;
+    let index = open(dir.path())?;
+    for (number, block) in old.iter().enumerate() {
+        index.connect(block)?;
+        // What `kill -9` leaves: the files as they stand, nothing flushed, nothing closed.
+        let killed = tempfile::tempdir()?;
+        copy(&dir.path().join("index"), &killed.path().join("index"))?;
+        let again = open(killed.path())?;
+        assert_eq!(again.read().tip()?.height.to_u32() as usize, number + 1, "no block that was taken in is lost");
+        follow(&again, &new)?;
+        assert_eq!(answers(&again)?, expected, "{number}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_journal_that_lost_its_end_is_a_shorter_chain_or_begun_anew() -> Outcome {
+    let dir = tempfile::tempdir()?;
+    let chain = heavy_chain(0, 10, 100);
+    let index = fed(dir.path(), &chain.iter().collect::<Vec<_>>())?;
+    let expected = answers(&index)?;
+    drop(index);
+    let whole = dir.path().join("index");
+    let journal =
+        files(&whole)?.into_iter().filter(|file| file.extension().is_some_and(|end| end == "jnl")).next_back();
+    let journal = journal.ok_or("the store keeps a journal")?;
+    let length = std::fs::metadata(&journal)?.len();
+    for part in 0..4 {
+        let hurt = tempfile::tempdir()?;
+        copy(&whole, &hurt.path().join("index"))?;
+        let cut = hurt.path().join("index").join(journal.strip_prefix(&whole)?);
+        std::fs::OpenOptions::new().write(true).open(cut)?.set_len(length * part / 4)?;
+        let index = open(hurt.path())?;
+        follow(&index, &chain)?;
+        assert_eq!(answers(&index)?, expected, "{part}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_a_failure_and_no_damage() -> Outcome {
+    use std::io::{Error, ErrorKind};
+    let storage = |kind: ErrorKind| {
+        IndexError::Storage(mycoin_storage::StorageError::Io {
+            action: "write",
+            path: PathBuf::new(),
+            source: kind.into(),
+        })
+    };
+    assert!(!storage(ErrorKind::StorageFull).is_damage());
+    assert!(crate::error::is_disk_failure(&Error::from(ErrorKind::StorageFull)));
+    assert!(!crate::error::is_disk_failure(&Error::from(ErrorKind::UnexpectedEof)));
     Ok(())
 }
 
