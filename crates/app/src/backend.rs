@@ -64,6 +64,8 @@ pub(crate) enum News {
     Connection(Connection),
     /// What the miner does.
     Mining(MiningInfo),
+    /// A block was found.
+    Block { height: Height },
     /// What confirming within so many blocks costs.
     Fees(BTreeMap<u16, FeeRate>),
     /// A payment to review.

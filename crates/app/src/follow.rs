@@ -191,8 +191,10 @@ async fn listen(shared: &Shared) -> Result<Events, Lost> {
     let news = shared.news.clone();
     let reader = tokio::spawn(async move {
         while let Some(event) = stream.next().await {
-            if let Ok(ProxyEvent::Mining(info)) = &event {
-                news.send(News::Mining(info.clone()));
+            match &event {
+                Ok(ProxyEvent::Mining(info)) => news.send(News::Mining(info.clone())),
+                Ok(ProxyEvent::BlockConnected { height, .. }) => news.send(News::Block { height: *height }),
+                _ => {}
             }
             if sender.send(event).await.is_err() {
                 return;

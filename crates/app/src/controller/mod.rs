@@ -10,12 +10,13 @@ mod create;
 mod send;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::mpsc;
 
 use chrono::Local;
 use mycoin_light::{MinerState, MiningInfo};
-use mycoin_primitives::{Amount, Network};
+use mycoin_primitives::{Amount, FeeRate, Network};
 use mycoin_wallet::{KeyKind, Password, WalletName, WalletSummary};
 use slint::{ComponentHandle, ModelRc, SharedString, VecModel, Weak};
 
@@ -39,7 +40,10 @@ pub(crate) struct Controller {
 struct State {
     wallets: Vec<WalletSummary>,
     creation: create::Creation,
+    kind: Option<KeyKind>,
     spendable: Amount,
+    /// What confirming within so many blocks costs.
+    fees: BTreeMap<u16, FeeRate>,
     /// The payment that is reviewed, for the words after it was sent.
     recipient: String,
     amount: Amount,
@@ -166,7 +170,15 @@ impl Controller {
             News::Account(account) => self.show_account(window, &account),
             News::Connection(connection) => self.show_connection(window, &connection),
             News::Mining(info) => show_mining(window, &info),
-            News::Fees(fees) => send::show_fees(self, window, &fees),
+            News::Block { height } => {
+                let height = present::grouped(u64::from(height.to_u32()));
+                let text = format!("Block {height} is found. What it took is confirmed.");
+                window.global::<ui::Miner>().set_found(text.into());
+            }
+            News::Fees(fees) => {
+                self.state.borrow_mut().fees = fees;
+                send::show_fees(self, window);
+            }
             News::Prepared(review) => send::show_review(self, window, &review),
             News::PrepareFailed(why) => send::show_prepare_failed(window, &why),
             News::Sent { txid } => send::show_sent(self, window, &txid),
@@ -202,7 +214,9 @@ impl Controller {
         open.set_busy(false);
         open.set_error(SharedString::default());
         open.set_asking_for(SharedString::default());
+        self.state.borrow_mut().kind = Some(kind);
         send::clear(window);
+        send::show_fees(self, window);
         window.global::<ui::Receive>().set_hint(receive_hint(kind).into());
         if shell.get_screen() == ui::Screen::Create {
             create::done(self, window);

@@ -1,10 +1,9 @@
 //! The screen that pays: form, review, password, result.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use mycoin_primitives::{Amount, FeeRate, Network, Txid, parse_address, parse_amount};
-use mycoin_wallet::{FeeChoice, Password, PaymentRequest, Review};
+use mycoin_wallet::{FeeChoice, KeyKind, Password, PaymentRequest, Review};
 use slint::{ComponentHandle, SharedString};
 
 use super::{Controller, model};
@@ -15,8 +14,15 @@ use crate::{present, ui};
 const TARGETS: [(&str, u16); 3] = [("Slow", 24), ("Normal", 6), ("Fast", 1)];
 /// Which of them is chosen at first.
 const USUAL: i32 = 1;
-/// A payment with one coin and change, in virtual bytes: what the choices' costs are shown for.
-const TYPICAL_VSIZE: u64 = 154;
+
+/// The size of a payment with one coin and change, in virtual bytes: what the choices' costs are shown for.
+const fn usual_vsize(kind: Option<KeyKind>) -> u64 {
+    match kind {
+        Some(KeyKind::Words) | None => 154,
+        // The signature is as long as the key, which comes along, both at the witness's discount of four.
+        Some(KeyKind::Rsa { bits }) => 150 + (bits as u64) / 16,
+    }
+}
 
 pub(super) fn connect(this: &Rc<Controller>, window: &ui::MainWindow) {
     let send = window.global::<ui::Send>();
@@ -51,7 +57,7 @@ pub(super) fn connect(this: &Rc<Controller>, window: &ui::MainWindow) {
         clear(window);
         start(this, window);
     }));
-    show_fees(this, window, &BTreeMap::new());
+    show_fees(this, window);
 }
 
 /// Shows the screen; after a payment was sent, an empty form.
@@ -88,23 +94,22 @@ pub(super) fn show_spendable(this: &Controller, window: &ui::MainWindow) {
 }
 
 /// The fee choices with what each costs for a usual payment.
-pub(super) fn show_fees(this: &Controller, window: &ui::MainWindow, fees: &BTreeMap<u16, FeeRate>) {
+pub(super) fn show_fees(this: &Controller, window: &ui::MainWindow) {
+    let state = this.state.borrow();
+    let (fees, vsize) = (&state.fees, usual_vsize(state.kind));
     let target = |(title, blocks): (&str, u16)| {
         // Estimates are given for some targets only: the nearest one that is at least as fast serves.
         let rate = fees.range(..=blocks).next_back().or_else(|| fees.iter().next()).map(|(_, rate)| *rate);
         ui::FeeOption {
             title: title.into(),
             detail: if blocks == 1 { "with the next block".into() } else { format!("within {blocks} blocks").into() },
-            rate: rate.map_or_else(SharedString::default, |rate| cost(rate, &this.network).into()),
+            rate: rate.map_or_else(SharedString::default, |rate| {
+                format!("about {}", present::coins(rate.fee_for(vsize), &this.network)).into()
+            }),
         }
     };
     let own = ui::FeeOption { title: "My own".into(), detail: "an exact rate".into(), rate: SharedString::default() };
     window.global::<ui::Send>().set_fees(model(TARGETS.into_iter().map(target).chain([own])));
-}
-
-fn cost(rate: FeeRate, network: &Network) -> String {
-    let text = present::coins(rate.fee_for(TYPICAL_VSIZE), network);
-    format!("about {text}")
 }
 
 fn recipient_edited(this: &Controller, window: &ui::MainWindow, text: &str) {
