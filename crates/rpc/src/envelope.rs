@@ -366,6 +366,9 @@ mod tests {
         }
         let steering: Vec<&str> =
             METHODS.iter().filter(|method| method.access == Access::Admin).map(|method| method.name).collect();
-        assert_eq!(steering, ["recounttxoutset", "invalidateblock", "reconsiderblock", "generatetoaddress", "generateblock", "stop"]);
+        assert_eq!(
+            steering,
+            ["recounttxoutset", "invalidateblock", "reconsiderblock", "generatetoaddress", "generateblock", "stop"]
+        );
     }
 }
