@@ -65,15 +65,25 @@ impl Http {
 
     /// The body of a successful answer.
     pub(crate) async fn get(&self, path: &str, what: &'static str, limit: usize) -> Result<Vec<u8>, LightError> {
+        self.patiently(|| self.request(Method::GET, path), what, limit).await
+    }
+
+    /// Asks again when the proxy says that it was too early: it did nothing with the request then.
+    async fn patiently(
+        &self,
+        request: impl Fn() -> RequestBuilder,
+        what: &'static str,
+        limit: usize,
+    ) -> Result<Vec<u8>, LightError> {
         for _ in 1..ATTEMPTS {
-            match self.send(self.request(Method::GET, path), what, limit).await {
+            match self.send(request(), what, limit).await {
                 Err(LightError::TooManyRequests { seconds }) if seconds <= PATIENCE_SECONDS => {
                     tokio::time::sleep(Duration::from_secs(seconds)).await;
                 }
                 answer => return answer,
             }
         }
-        self.send(self.request(Method::GET, path), what, limit).await
+        self.send(request(), what, limit).await
     }
 
     pub(crate) async fn get_text(&self, path: &str, what: &'static str) -> Result<String, LightError> {
@@ -98,8 +108,8 @@ impl Http {
         body: String,
         what: &'static str,
     ) -> Result<Vec<u8>, LightError> {
-        let request = self.request(Method::POST, path).header(CONTENT_TYPE, content_type).body(body);
-        self.send(request, what, ANSWER_LIMIT).await
+        let request = || self.request(Method::POST, path).header(CONTENT_TYPE, content_type).body(body.clone());
+        self.patiently(request, what, ANSWER_LIMIT).await
     }
 
     /// Opens the event stream.

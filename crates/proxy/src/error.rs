@@ -1,5 +1,7 @@
 //! What a client is told when a request fails: one form, the catalogue's codes, no inner details.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +16,7 @@ use crate::upstream::UpstreamError;
 const TEXT_LIMIT: usize = 300;
 
 /// A refused or failed request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) code: String,
@@ -22,6 +24,8 @@ pub(crate) struct ApiError {
     pub(crate) next: String,
     pub(crate) reject_reason: Option<String>,
     pub(crate) retry_after: Option<u64>,
+    /// Whether the index failed at it, so that the follower must look whether it is damaged.
+    pub(crate) index: Option<Arc<IndexError>>,
 }
 
 impl ApiError {
@@ -33,6 +37,7 @@ impl ApiError {
             next: String::new(),
             reject_reason: None,
             retry_after: None,
+            index: None,
         }
     }
 
@@ -98,8 +103,7 @@ impl IntoResponse for ApiError {
 
 impl From<IndexError> for ApiError {
     fn from(error: IndexError) -> Self {
-        tracing::error!(%error, "the index failed");
-        Self::internal()
+        Self { index: Some(Arc::new(error)), ..Self::internal() }
     }
 }
 
@@ -151,6 +155,7 @@ impl From<RpcError> for ApiError {
             next: plain(data.map_or("", |data| &data.next)),
             reject_reason: error.reject_reason().map(plain),
             retry_after: None,
+            index: None,
         }
     }
 }

@@ -10,6 +10,7 @@ mod error;
 mod esplora;
 mod follower;
 mod limits;
+mod patient;
 mod routes;
 mod serve;
 mod start;

@@ -102,7 +102,8 @@ pub(crate) async fn start(
     let state = Arc::new(State::new(network, index, upstream, stopping.clone())?);
     let health = state.health.subscribe();
     let router = routes::router(Arc::clone(&state));
-    let tasks = [tokio::spawn(follower::run(state)), tokio::spawn(serve::serve(listener, router, stopping))];
+    let serving = serve::serve(listener, router, serve::Patience::default(), stopping);
+    let tasks = [tokio::spawn(follower::run(state)), tokio::spawn(serving)];
     Ok(ProxyHandle { address, stop, health, tasks })
 }
 

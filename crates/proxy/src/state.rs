@@ -1,6 +1,6 @@
 //! What all requests share, and the view that one answer is made from.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use mycoin_index::{Index, IndexError, IndexedBlock, Reader};
@@ -33,7 +33,7 @@ pub(crate) enum Health {
     ServerAway,
     /// The base server serves another coin.
     WrongNetwork,
-    /// The index cannot be written or is damaged.
+    /// The index cannot be written or read, and making it anew does not help.
     IndexFailed,
 }
 
@@ -79,6 +79,8 @@ pub(crate) struct State {
     pub(crate) stopping: watch::Receiver<bool>,
     /// Asks the follower to look at the base server now.
     pub(crate) look: Notify,
+    /// What a request met in the index; the follower takes it out.
+    index_failure: Mutex<Option<Arc<IndexError>>>,
     pub(crate) rate: RequestRate,
     pub(crate) faucet_by_address: PerMinute<String>,
     pub(crate) faucet_by_client: PerMinute<ClientKey>,
@@ -106,6 +108,7 @@ impl State {
             listeners: Arc::new(tokio::sync::Semaphore::new(LISTENERS)),
             stopping,
             look: Notify::new(),
+            index_failure: Mutex::default(),
             rate: RequestRate::default(),
             faucet_by_address: PerMinute::new(3),
             faucet_by_client: PerMinute::new(10),
@@ -148,7 +151,23 @@ impl State {
         answer: impl FnOnce(&View<'_>) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let state = Arc::clone(self);
-        tokio::task::spawn_blocking(move || answer(&View::of(&state))).await.map_err(|_| ApiError::internal())?
+        let answer = tokio::task::spawn_blocking(move || answer(&View::of(&state))).await;
+        let answer = answer.map_err(|_| ApiError::internal())?;
+        if let Err(ApiError { index: Some(failure), .. }) = &answer {
+            tracing::debug!(error = %failure, "the index failed at a request");
+            *self.failure() = Some(Arc::clone(failure));
+            self.look.notify_one();
+        }
+        answer
+    }
+
+    /// What a request met in the index since this was asked last.
+    pub(crate) fn take_index_failure(&self) -> Option<Arc<IndexError>> {
+        self.failure().take()
+    }
+
+    fn failure(&self) -> MutexGuard<'_, Option<Arc<IndexError>>> {
+        self.index_failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a waiting transaction and tells so; not if it is confirmed or known.

@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use super::App;
 use crate::error::ApiError;
@@ -22,7 +23,11 @@ use crate::state::told_to_stop;
 /// How often a silent stream shows that it lives.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
+/// How long one stream may last; who still listens asks again.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
 struct Listener {
+    until: Instant,
     events: Receiver<Arc<str>>,
     stopping: watch::Receiver<bool>,
     /// One of the places for listeners, free again when this listener leaves.
@@ -36,7 +41,12 @@ pub(super) async fn events(
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "proxy/busy", "As many listen to events as the proxy serves.")
             .next("Try again later.")
     })?;
-    let listener = Listener { events: app.events.subscribe(), stopping: app.stopping.clone(), _place: place };
+    let listener = Listener {
+        until: Instant::now() + LONGEST,
+        events: app.events.subscribe(),
+        stopping: app.stopping.clone(),
+        _place: place,
+    };
     Ok(Sse::new(unfold(listener, next)).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE)))
 }
 
@@ -49,6 +59,7 @@ async fn next(mut listener: Listener) -> Option<(Result<Event, Infallible>, List
             Err(RecvError::Closed) => return None,
         },
         () = told_to_stop(&mut listener.stopping) => return None,
+        () = sleep_until(listener.until) => return None,
     };
     Some((Ok(Event::default().data(data)), listener))
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
-use mycoin_index::{HistoryEntry, ScriptHash};
+use mycoin_index::{HistoryEntry, IndexError, ScriptHash};
 use mycoin_primitives::bitcoin::hex::FromHex as _;
 use mycoin_primitives::{Height, Network, OutPoint, Txid, parse_address};
 use serde_json::{Value, json};
@@ -94,7 +94,7 @@ fn page(view: &View<'_>, script: &ScriptHash, after: Option<(Height, u32)>) -> R
 }
 
 fn confirmed_tx(view: &View<'_>, entry: &HistoryEntry) -> Result<Value, ApiError> {
-    let found = view.reader.transaction(&entry.txid)?.ok_or_else(ApiError::internal)?;
+    let found = view.reader.transaction(&entry.txid)?.ok_or(IndexError::Damaged { table: "transactions" })?;
     let block = view.block_at(entry.height)?;
     Ok(esplora::transaction(view, &found.tx, entry.txid, Some(&block))?)
 }

@@ -12,7 +12,7 @@ use mycoin_testkit::builders::{ChainBuilder, TxBuilder};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-use crate::upstream::{Upstream, UpstreamError};
+use crate::upstream::{Answer, Upstream, UpstreamError};
 
 /// How the base server behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +169,19 @@ impl Upstream for Fake {
                     Err(UpstreamError::Away)
                 }
             }
+        })
+    }
+
+    fn batch(&self, method: &'static str, params: Vec<Value>) -> BoxFuture<'_, Result<Vec<Answer>, UpstreamError>> {
+        Box::pin(async move {
+            assert!(params.len() <= 100, "the base server takes 100 calls at once");
+            self.call(method, params.first().cloned().unwrap_or_default()).await.map(drop).or_else(
+                |error| match error {
+                    UpstreamError::Refused(_) => Ok(()),
+                    error => Err(error),
+                },
+            )?;
+            Ok(params.iter().map(|params| self.answer(method, params)).collect())
         })
     }
 

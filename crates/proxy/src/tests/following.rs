@@ -165,6 +165,47 @@ async fn it_goes_on_where_it_stopped() -> Outcome {
     Ok(())
 }
 
+/// Bends the middle of every file of the index.
+fn bend(folder: &std::path::Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            bend(&entry.path())?;
+        } else {
+            let mut bytes = std::fs::read(entry.path())?;
+            let middle = bytes.len() / 2;
+            bytes.iter_mut().skip(middle).take(8).for_each(|byte| *byte ^= 0x55);
+            std::fs::write(entry.path(), bytes)?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_damaged_index_is_made_anew_without_anybodys_help() -> Outcome {
+    let proxy = running(&Network::demo(), 40).await?;
+    let server = Arc::clone(&proxy.server);
+    proxy.proxy.shutdown().await;
+    let folder = proxy.dir.path().join("coin");
+    bend(&folder.join("index"))?;
+    let again = start(Network::demo(), &folder, any_port(), server as _).await?;
+    tokio::time::timeout(Duration::from_secs(10), again.caught_up()).await?;
+    let client = mycoin_light::ProxyClient::new(&format!("http://{}", again.local_addr()), &Network::demo())?;
+    assert_eq!(client.tip().await?.height, Height::new(40));
+    assert_eq!(client.script_transactions(&Key::taproot(1).script()).await?.len(), 40);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_chain_of_several_batches_is_taken_in_and_a_shorter_one_followed() -> Outcome {
+    let proxy = running(&Network::demo(), 230).await?;
+    assert_eq!(proxy.client.tip().await?.height, Height::new(230));
+    proxy.server.reorganise(120, 105);
+    eventually(async || proxy.client.tip().await.is_ok_and(|tip| tip.height == Height::new(225))).await;
+    assert_eq!(proxy.server.inner().chain.tip().block_hash(), proxy.client.tip().await?.hash);
+    Ok(())
+}
+
 #[tokio::test]
 async fn fee_rates_and_the_miner_come_through() -> Outcome {
     let proxy = running(&Network::demo(), 1).await?;
