@@ -22,7 +22,7 @@ pub(crate) struct ApiError {
     pub(crate) code: String,
     pub(crate) message: String,
     pub(crate) next: String,
-    pub(crate) reject_reason: Option<String>,
+    pub(crate) reject_reason: Option<Box<str>>,
     pub(crate) retry_after: Option<u64>,
     /// Whether the index failed at it, so that the follower must look whether it is damaged.
     pub(crate) index: Option<Arc<IndexError>>,
@@ -153,7 +153,7 @@ impl From<RpcError> for ApiError {
             code: plain(data.map_or("proxy/refused", |data| &data.code)),
             message: plain(&error.message),
             next: plain(data.map_or("", |data| &data.next)),
-            reject_reason: error.reject_reason().map(plain),
+            reject_reason: error.reject_reason().map(|reason| plain(reason).into()),
             retry_after: None,
             index: None,
         }

@@ -10,6 +10,7 @@ use mycoin_testkit::keys::Key;
 use super::fake::{Fake, Mood};
 use super::{Outcome, any_port, eventually, running};
 use crate::start::start;
+use crate::state::Health;
 
 const NOW: u32 = 1_900_000_000;
 
@@ -193,6 +194,36 @@ async fn a_damaged_index_is_made_anew_without_anybodys_help() -> Outcome {
     let client = mycoin_light::ProxyClient::new(&format!("http://{}", again.local_addr()), &Network::demo())?;
     assert_eq!(client.tip().await?.height, Height::new(40));
     assert_eq!(client.script_transactions(&Key::taproot(1).script()).await?.len(), 40);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_that_a_request_meets_is_mended_while_it_runs() -> Outcome {
+    let (dir, server) = (tempfile::tempdir()?, Fake::new(&Network::demo(), 30));
+    let folder = dir.path().join("coin");
+    mycoin_files::ensure_private_dir(&folder)?;
+    let index = mycoin_index::Index::open(&folder.join("index"), &Network::demo())?;
+    let upstream = Arc::clone(&server) as Arc<dyn crate::upstream::Upstream>;
+    let (_running, stopping) = tokio::sync::watch::channel(false);
+    let state = Arc::new(crate::state::State::new(Network::demo(), index, upstream, stopping)?);
+    let mut health = state.health.subscribe();
+    let mut height = state.height.subscribe();
+    let following = tokio::spawn(crate::follower::run(Arc::clone(&state)));
+    health.wait_for(|health| *health == Health::Ready).await?;
+    height.mark_unchanged();
+    let damage = || mycoin_index::IndexError::Damaged { table: "history" };
+    let answer = state.view(move |_| Err::<(), _>(damage().into())).await;
+    assert_eq!(answer.map_err(|error| error.code), Err("proxy/internal".to_owned()));
+    // It goes through genesis and comes back.
+    tokio::time::timeout(Duration::from_secs(5), height.changed()).await??;
+    tokio::time::timeout(Duration::from_secs(5), height.wait_for(|height| *height == Height::new(30))).await??;
+    eventually(async || *state.health.borrow() == Health::Ready).await;
+    // A second time within the hour it stays as it is: this disk bends what it writes.
+    height.mark_unchanged();
+    let _ = state.view(move |_| Err::<(), _>(damage().into())).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!height.has_changed()?, "it was made anew once only");
+    following.abort();
     Ok(())
 }
 
