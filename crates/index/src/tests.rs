@@ -377,8 +377,7 @@ fn a_journal_that_lost_its_end_is_a_shorter_chain_or_begun_anew() -> Outcome {
     let expected = answers(&index)?;
     drop(index);
     let whole = dir.path().join("index");
-    let journal =
-        files(&whole)?.into_iter().filter(|file| file.extension().is_some_and(|end| end == "jnl")).next_back();
+    let journal = files(&whole)?.into_iter().rfind(|file| file.extension().is_some_and(|end| end == "jnl"));
     let journal = journal.ok_or("the store keeps a journal")?;
     let length = std::fs::metadata(&journal)?.len();
     for part in 0..4 {

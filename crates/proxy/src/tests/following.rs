@@ -233,7 +233,8 @@ async fn a_chain_of_several_batches_is_taken_in_and_a_shorter_one_followed() -> 
     assert_eq!(proxy.client.tip().await?.height, Height::new(230));
     proxy.server.reorganise(120, 105);
     eventually(async || proxy.client.tip().await.is_ok_and(|tip| tip.height == Height::new(225))).await;
-    assert_eq!(proxy.server.inner().chain.tip().block_hash(), proxy.client.tip().await?.hash);
+    let tip = proxy.server.inner().chain.tip().block_hash();
+    assert_eq!(tip, proxy.client.tip().await?.hash);
     Ok(())
 }
 
