@@ -332,8 +332,8 @@ pub(crate) async fn synchronise(shared: &Shared) -> Result<(), SyncFault> {
             Ok(())
         }
         Err(SyncError::Proxy(error)) => Err(SyncFault::Proxy(error)),
-        // The next block or the next look brings it into order.
-        Err(SyncError::ChainKeepsMoving) => Ok(()),
+        // Both end by themselves; the next news tries again.
+        Err(SyncError::ChainKeepsMoving | SyncError::ProxyBehind { .. }) => Ok(()),
         Err(error) => Err(SyncFault::Distrust(sentence(&error))),
     }
 }

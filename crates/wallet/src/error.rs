@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mycoin_files::FilesError;
 use mycoin_light::{LightError, ProofError};
-use mycoin_primitives::{Failure, Txid};
+use mycoin_primitives::{Failure, Height, Txid};
 
 use crate::name::WalletName;
 
@@ -157,6 +157,14 @@ pub enum SyncError {
         /// In what.
         what: &'static str,
     },
+    /// The proxy is still reading blocks that the wallet knows.
+    #[error("the proxy is catching up: it knows block {proxy}, and the wallet knows block {wallet} already")]
+    ProxyBehind {
+        /// The proxy's tip.
+        proxy: Height,
+        /// The wallet's.
+        wallet: Height,
+    },
     /// The chain moved each time while the wallet was looking.
     #[error("new blocks came faster than the wallet could look at them")]
     ChainKeepsMoving,
@@ -246,6 +254,7 @@ impl Failure for SyncError {
             Self::Proxy(source) => source.code(),
             Self::BadProof { .. } => "sync/bad-proof",
             Self::Contradiction { .. } => "sync/contradiction",
+            Self::ProxyBehind { .. } => "sync/proxy-behind",
             Self::ChainKeepsMoving => "sync/chain-keeps-moving",
             Self::Wallet(source) => source.code(),
         }
@@ -255,7 +264,7 @@ impl Failure for SyncError {
         match self {
             Self::Proxy(source) => source.next_step(),
             Self::BadProof { .. } | Self::Contradiction { .. } => "Use another proxy: this one is broken or it lies.",
-            Self::ChainKeepsMoving => "Try again in a moment.",
+            Self::ProxyBehind { .. } | Self::ChainKeepsMoving => "Try again in a moment.",
             Self::Wallet(source) => source.next_step(),
         }
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bdk_wallet::chain::{BlockId, ConfirmationBlockTime};
 use futures_util::future::join_all;
-use mycoin_light::{ProxyClient, Tip, TxRecord, TxStatus, verify_inclusion};
+use mycoin_light::{ProxyClient, Readiness, Tip, TxRecord, TxStatus, verify_inclusion};
 use mycoin_primitives::{BlockHash, FeeRate, Header, Height, OutPoint, Transaction, TxOut, Txid};
 use mycoin_script::{PrecomputedTransaction, ScriptRules, verify_input};
 
@@ -241,7 +241,13 @@ impl Wallet {
 
 /// Asks the proxy; `None` when its chain was reorganised meanwhile.
 async fn gather(proxy: &ProxyClient, ledger: &Ledger, keyring: &Keyring) -> Result<Option<Findings>, SyncError> {
-    let start = proxy.tip().await?;
+    let status = proxy.status().await?;
+    let start = status.tip;
+    // A proxy that makes its index anew is not a chain that was reorganised: our blocks are not undone by it.
+    let (known, _) = ledger.tip();
+    if status.readiness != Readiness::Ready && start.height < known {
+        return Err(SyncError::ProxyBehind { proxy: start.height, wallet: known });
+    }
     let undone = undone_blocks(proxy, ledger, start).await?;
     let mut used = BTreeMap::new();
     let mut records = Vec::new();

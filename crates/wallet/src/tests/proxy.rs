@@ -24,6 +24,7 @@ struct World {
     blocks: Vec<Block>,
     waiting: Vec<Transaction>,
     bends_proofs: bool,
+    catches_up: bool,
     moves_transactions: bool,
     /// Shows this transaction for every script.
     shows_always: Option<Transaction>,
@@ -32,7 +33,14 @@ struct World {
 impl World {
     fn new(network: &Network) -> Self {
         let blocks = vec![genesis_block(network)];
-        Self { blocks, waiting: Vec::new(), bends_proofs: false, moves_transactions: false, shows_always: None }
+        Self {
+            blocks,
+            waiting: Vec::new(),
+            bends_proofs: false,
+            catches_up: false,
+            moves_transactions: false,
+            shows_always: None,
+        }
     }
 
     fn mine(&mut self, txdata: Vec<Transaction>) {
@@ -119,7 +127,8 @@ impl World {
         match parts[..] {
             ["status"] => {
                 let tip = self.blocks.last()?.block_hash();
-                Some(json!({"state": {"status": "ok", "height": self.blocks.len() - 1, "hash": tip}}).to_string())
+                let word = if self.catches_up { "catching-up" } else { "ok" };
+                Some(json!({"state": {"status": word, "height": self.blocks.len() - 1, "hash": tip}}).to_string())
             }
             ["api", "block-height", height] => {
                 Some(self.blocks.get(height.parse::<usize>().ok()?)?.block_hash().to_string())
@@ -282,6 +291,20 @@ async fn another_branch_is_followed() {
     setting.world(|world| world.blocks.truncate(2));
     setting.sync().await.expect("an honest proxy");
     assert_eq!((setting.wallet.tip(), setting.balance()), (Height::new(1), [COIN, 2 * COIN, 0]));
+}
+
+#[tokio::test]
+async fn a_proxy_that_makes_its_index_anew_undoes_nothing() {
+    let mut setting = Setting::new(KeyKind::Words);
+    let payment = gift(setting.script(0), COIN);
+    setting.world(|world| world.mine(vec![payment]));
+    setting.sync().await.expect("an honest proxy");
+    setting.world(|world| {
+        world.blocks.truncate(1);
+        world.catches_up = true;
+    });
+    assert!(matches!(setting.sync().await, Err(SyncError::ProxyBehind { .. })));
+    assert_eq!((setting.wallet.tip(), setting.balance()), (Height::new(1), [COIN, 0, 0]));
 }
 
 #[tokio::test]
