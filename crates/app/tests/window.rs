@@ -56,21 +56,6 @@ fn create_wallet(desk: &Desk, name: &str) {
     desk.wait("the wallet is made", || desk.says(&format!("{name} is ready")));
 }
 
-/// Fills the form, reviews, and sends with the password.
-fn pay(desk: &Desk, recipient: &str, amount: &str) {
-    let window = desk.app.component();
-    desk.fill("Recipient", recipient);
-    desk.fill("Amount", amount);
-    desk.click("Review");
-    desk.wait("the review comes", || window.global::<Send>().get_step() == SendStep::Review);
-    assert!(desk.says(&format!("Amount: {amount}.00000000 DEMO")));
-    desk.click("Send…");
-    desk.type_text(PASSWORD);
-    desk.press(Key::Return);
-    desk.wait("it is sent", || window.global::<Send>().get_step() == SendStep::Sent);
-    assert_eq!(window.global::<Send>().get_txid().len(), 64);
-}
-
 #[test]
 fn first_run_to_confirmed_payment() {
     let proxy = FakeProxy::start(Duration::from_millis(400)).expect("a free port");
@@ -104,13 +89,13 @@ fn first_run_to_confirmed_payment() {
 
     desk.press_with(&[Key::Control], 'n');
     assert_eq!(screen(&desk), Screen::Send);
-    pay(&desk, &bob.address, "5");
+    desk.pay(&bob.address, "5", PASSWORD);
     desk.wait("one waits", || {
         window.global::<Miner>().get_sentence() == "1 of 2 transactions waiting. The miner starts at 2."
     });
     desk.click("Yes, another one");
     let before = proxy.height();
-    pay(&desk, &bob.address, "3");
+    desk.pay(&bob.address, "3", PASSWORD);
     desk.wait("the block comes", || proxy.height() > before);
     desk.click("No, view transactions");
     let rows = || window.global::<Account>().get_rows();

@@ -124,6 +124,8 @@ impl Miner {
             if decision == Decision::Start
                 && let Some(script) = &state.pays_to
             {
+                // Cleared under the lock: whoever asks to stop from here on, or brings a new tip, stops the search.
+                self.stop_search.store(false, Ordering::Relaxed);
                 return Some(script.clone());
             }
             if let Decision::Wait(WaitReason::Transactions { waiting, needed }) = decision
@@ -159,9 +161,12 @@ pub(crate) fn run(node: &Arc<Node>) {
 }
 
 fn mine_by_trigger(node: &Arc<Node>, script: ScriptBuf) -> Result<(), MineError> {
-    // Cleared before the template is built: a tip that comes from here on stops the search.
-    node.miner.stop_search.store(false, Ordering::Relaxed);
     let template = template(node, script, node.network().max_block_transactions);
+    if template.fees.is_empty() && node.miner.state().trigger.needed().is_some() {
+        // What waits cannot be mined now, and a block without it would not change that.
+        node.miner.pause();
+        return Ok(());
+    }
     let threads = all_cores();
     let extensions = if has_sha_extensions() { "with SHA extensions" } else { "without SHA extensions" };
     tracing::info!(

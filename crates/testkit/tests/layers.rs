@@ -64,3 +64,19 @@ fn the_reader_of_the_table_reads_it() {
     assert_eq!(allowed["b"], BTreeSet::from(["a".to_owned(), "c".to_owned()]));
     assert!(allowed["a"].is_empty());
 }
+
+/// Source files that the documents name in backticks, such as `chain/src/accept.rs`.
+#[test]
+fn files_that_the_documents_name_are_there() {
+    let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let documents = [include_str!("../../../ARCHITECTURE.md"), include_str!("../../../CONTRIBUTING.md")];
+    let named =
+        documents.iter().flat_map(|text| text.split('`')).filter(|word| word.contains("/src/") && !word.contains(' '));
+    let mut count = 0;
+    for name in named {
+        let path = crates.join(name.strip_prefix("crates/").unwrap_or(name));
+        assert!(path.exists(), "{name} is named and not there");
+        count += 1;
+    }
+    assert!(count > 10, "the documents name files");
+}

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use i_slint_backend_testing::{
     AccessibleRole, ElementHandle, ElementQuery, TestingBackend, TestingBackendOptions, mock_elapsed_time,
 };
+use mycoin_app::testing::{Send, SendStep};
 use mycoin_app::{App, AppOptions};
 use mycoin_primitives::Network;
 use slint::platform::{Key, PointerEventButton, WindowEvent};
@@ -130,6 +131,21 @@ impl Desk {
             self.app.window().dispatch_event(WindowEvent::KeyReleased { text: (*key).into() });
         }
         mock_elapsed_time(Duration::from_millis(200));
+    }
+
+    /// Fills the form of a payment, reviews it, and sends it with the password.
+    pub(crate) fn pay(&self, recipient: &str, amount: &str, password: &str) {
+        let step = || self.app.component().global::<Send>().get_step();
+        self.fill("Recipient", recipient);
+        self.fill("Amount", amount);
+        self.click("Review");
+        self.wait("the review comes", || step() == SendStep::Review);
+        assert!(self.says(&format!("Amount: {amount}.00000000 DEMO")));
+        self.click("Send…");
+        self.type_text(password);
+        self.press(Key::Return);
+        self.wait("it is sent", || step() == SendStep::Sent);
+        assert_eq!(self.app.component().global::<Send>().get_txid().len(), 64);
     }
 
     /// Writes what the window looks like into the target's folder for tests and returns its first pixel.

@@ -36,8 +36,7 @@ fn a_server_that_is_killed_while_it_mines_stands_again() {
         let (mut server, address) = start();
         let height = home.rpc_at(&address, &["getblockcount"]).as_u64().expect("a height");
         assert!(height >= told, "kill {kill}: the tip was {told} and is {height}");
-        // Spread over the steps of a block's way; the numbers need not be random, only different.
-        std::thread::sleep(Duration::from_micros(kill * 7_919 % 150_000));
+        std::thread::sleep(Duration::from_micros(rand::random_range(0..150_000)));
         server.kill();
         told = last_told_height(&server.output()).max(height);
         if kill % 10 == 9 {

@@ -10,7 +10,7 @@ mod home;
 
 use desk::Desk;
 use i_slint_backend_testing::AccessibleRole;
-use mycoin_app::testing::{Account, Create, Miner, Send, SendStep};
+use mycoin_app::testing::{Account, Create, Miner};
 use slint::platform::Key;
 use slint::{ComponentHandle as _, Model as _};
 
@@ -36,19 +36,6 @@ fn create_wallet(desk: &Desk, name: &str) {
     desk.wait("the wallet is made", || desk.says(&format!("{name} is ready")));
 }
 
-/// Fills the form, reviews, and sends with the password.
-fn pay(desk: &Desk, recipient: &str, amount: &str) {
-    let window = desk.app.component();
-    desk.fill("Recipient", recipient);
-    desk.fill("Amount", amount);
-    desk.click("Review");
-    desk.wait("the review comes", || window.global::<Send>().get_step() == SendStep::Review);
-    desk.click("Send…");
-    desk.type_text(PASSWORD);
-    desk.press(Key::Return);
-    desk.wait("it is sent", || window.global::<Send>().get_step() == SendStep::Sent);
-}
-
 #[test]
 fn create_get_coins_pay_twice_confirmed() {
     let home = Home::new();
@@ -68,13 +55,13 @@ fn create_get_coins_pay_twice_confirmed() {
     desk.wait("the miner's card shows", || window.global::<Miner>().get_shown());
 
     desk.press_with(&[Key::Control], 'n');
-    pay(&desk, bobs, "5");
+    desk.pay(bobs, "5", PASSWORD);
     desk.wait("the miner's card fills", || {
         window.global::<Miner>().get_sentence() == "1 of 2 transactions waiting. The miner starts at 2."
     });
     assert_eq!(home.height(), 1);
     desk.click("Yes, another one");
-    pay(&desk, bobs, "3");
+    desk.pay(bobs, "3", PASSWORD);
     desk.click("No, view transactions");
     let rows = || window.global::<Account>().get_rows();
     desk.wait("both are confirmed", || {
