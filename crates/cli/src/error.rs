@@ -28,6 +28,10 @@ impl CliError {
     /// The same failure in `demo`, which has one option for all its ports.
     pub(crate) fn in_demo(mut self) -> Self {
         if self.code.ends_with("/port-taken") {
+            // The advice after the fact names an option of `server` or `proxy`.
+            if let Some(advice) = self.sentence.find("; choose") {
+                self.sentence.truncate(advice);
+            }
             "Stop the other program, or start the demo with --free-ports.".clone_into(&mut self.next);
         }
         self
@@ -69,11 +73,20 @@ pub(crate) fn files_error(error: &FilesError) -> CliError {
 
 #[cfg(test)]
 mod tests {
-    use super::sentence;
+    use super::{CliError, sentence};
 
     #[test]
     fn people_read_full_sentences() {
         assert_eq!(sentence("the amount is zero"), "The amount is zero.");
         assert_eq!(sentence("Done."), "Done.");
+    }
+
+    #[test]
+    fn the_demo_names_its_own_option_for_ports() {
+        let error =
+            CliError::new("rpc/port-taken", "the address is taken by another program; choose another with --rpc", "");
+        let error = error.in_demo();
+        assert_eq!(error.sentence, "the address is taken by another program");
+        assert!(error.next.contains("--free-ports"));
     }
 }

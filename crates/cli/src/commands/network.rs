@@ -48,7 +48,7 @@ fn show(context: &Context, network: &Network) {
                 network.halving_interval
             ),
         ),
-        row("maturity", format!("{} blocks", network.maturity)),
+        row("maturity", format!("{} block{}", network.maturity, if network.maturity == 1 { "" } else { "s" })),
         row("miner", trigger(network.mining)),
         row("RSA wallets", yes_no(network.rsa)),
         row("faucet", yes_no(network.faucet)),
