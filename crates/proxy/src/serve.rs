@@ -188,11 +188,14 @@ mod tests {
     }
 
     /// Told when an answer is no longer held.
-    struct Body(&'static [u8], #[allow(dead_code)] watch::Sender<()>);
+    struct Body {
+        bytes: &'static [u8],
+        _told: watch::Sender<()>,
+    }
 
     impl AsRef<[u8]> for Body {
         fn as_ref(&self) -> &[u8] {
-            self.0
+            self.bytes
         }
     }
 
@@ -203,8 +206,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (told, dropped) = watch::channel(());
-        let body = ANSWER.get(..size).unwrap_or_default();
-        let answer = axum::body::Bytes::from_owner(Body(body, told));
+        let bytes = ANSWER.get(..size).unwrap_or_default();
+        let answer = axum::body::Bytes::from_owner(Body { bytes, _told: told });
         let answer = Arc::new(Mutex::new(Some(answer)));
         let router = Router::new().route(
             "/",
