@@ -5,7 +5,8 @@
 //! Never: sockets, clocks, the mempool. A failing disk is never taken for an invalid block: the chain halts.
 //!
 //! A block's way, by file: `accept` (header, block alone, stored) → `activate` (which branch has the most work) → `disconnect`
-//! down to the fork → `connect` up to the new tip. `recover` opens, `read` answers, `stats` counts.
+//! down to the fork → `connect` up to the new tip. `recover` opens, `read` answers, `stats` counts, `filter`
+//! tells light clients what a block concerns.
 //!
 //! Start at [`Chain::accept_block`].
 
@@ -15,6 +16,7 @@ mod branch;
 mod connect;
 mod disconnect;
 mod error;
+mod filter;
 mod index;
 mod read;
 mod recover;
@@ -33,6 +35,7 @@ use crate::scripts::Scripts;
 
 pub use branch::Branch;
 pub use error::{AcceptError, ChainError};
+pub use filter::block_filter;
 pub use types::{
     Accepted, BlockStatus, ChainTip, CoinStatistics, EntryStatus, HeaderStatus, IndexEntry, Tip, TipStatus,
 };

@@ -5,5 +5,6 @@
 //! Never: part of a program that is shipped.
 
 pub mod builders;
+pub mod core_data;
 pub mod keys;
 pub mod process;
