@@ -77,18 +77,7 @@ fn check_merkle_root(block: &Block, txids: &[Txid]) -> Result<(), BlockRuleError
     if header != computed {
         return Err(BlockRuleError::BadMerkleRoot { header, computed });
     }
-    if root.mutated {
-        return Err(BlockRuleError::DuplicateTransactions);
-    }
-    let is_inner_node = |tx: &Transaction| tx.base_size() == INNER_NODE_BYTES;
-    if !starts_with_coinbase(block) && block.txdata.iter().any(is_inner_node) {
-        return Err(BlockRuleError::InnerNodesAsTransactions);
-    }
-    Ok(())
-}
-
-fn starts_with_coinbase(block: &Block) -> bool {
-    block.txdata.first().is_some_and(Transaction::is_coinbase)
+    if root.mutated { Err(BlockRuleError::DuplicateTransactions) } else { Ok(()) }
 }
 
 fn check_length(block: &Block) -> Result<(), BlockRuleError> {
@@ -106,8 +95,10 @@ fn stripped_bytes(block: &Block) -> usize {
 }
 
 fn check_coinbase_place(block: &Block) -> Result<(), BlockRuleError> {
-    if !starts_with_coinbase(block) {
-        return Err(BlockRuleError::CoinbaseMissing);
+    if !block.txdata.first().is_some_and(Transaction::is_coinbase) {
+        let is_inner_node = |tx: &Transaction| tx.base_size() == INNER_NODE_BYTES;
+        let forged = block.txdata.iter().any(is_inner_node);
+        return Err(if forged { BlockRuleError::InnerNodesAsTransactions } else { BlockRuleError::CoinbaseMissing });
     }
     match block.txdata.iter().enumerate().skip(1).find(|(_, tx)| tx.is_coinbase()) {
         Some((index, _)) => Err(BlockRuleError::CoinbaseMultiple { index }),

@@ -127,3 +127,54 @@ pub fn minimum_time(network: &Network, branch: &dyn HeaderBranch) -> u32 {
     let after_parent = bounds.parent_time.map_or(0, |time| time.saturating_sub(grace));
     after_median.max(after_parent).max(bounds.first_time.unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use mycoin_primitives::CompactTarget;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What compact bits stand for, written out byte by byte: `None` for a negative number and for one above 256 bits.
+    fn by_hand(bits: u32) -> Option<[u8; 32]> {
+        let [size, first, second, third] = bits.to_be_bytes();
+        let word = [first & 0x7f, second, third];
+        let mut bytes = [0; 32];
+        for (byte, place) in word.into_iter().zip((0..i32::from(size)).rev()) {
+            match bytes.get_mut(usize::try_from(place).expect("places count from zero")) {
+                Some(slot) => *slot = byte,
+                None if byte == 0 => {}
+                None => return None,
+            }
+        }
+        let is_negative = first & 0x80 != 0 && bytes != [0; 32];
+        (!is_negative).then_some(bytes)
+    }
+
+    #[track_caller]
+    fn check(bits: u32) {
+        let compact = CompactTarget::from_consensus(bits);
+        let ours = (!is_signed_or_overflows(bits)).then(|| Target::from_compact(compact).to_le_bytes());
+        // Zero is refused with a sign and without one.
+        let positive = |bytes: &[u8; 32]| *bytes != [0; 32];
+        assert_eq!(ours.filter(positive), by_hand(bits).filter(positive), "{bits:08x}");
+    }
+
+    #[test]
+    fn targets_at_the_edges_of_sign_and_overflow() {
+        for size in 0..=255_u32 {
+            for word in [0, 1, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x1_0000, 0x7f_ffff] {
+                check((size << 24) | word);
+                check((size << 24) | 0x80_0000 | word);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn targets_are_what_their_bytes_say(bits: u32, size in 0..40_u32) {
+            check(bits);
+            check((size << 24) | (bits & 0xff_ffff));
+        }
+    }
+}

@@ -190,6 +190,48 @@ mod tests {
         }
     }
 
+    /// Up to three repetitions one after another, each of whatever stands at the end of an odd level.
+    ///
+    /// Source: Bitcoin Core, test/merkle_tests.cpp, `merkle_test`.
+    #[test]
+    fn repetitions_of_repetitions_are_noticed() {
+        let sizes = (1..=16_u16).chain([17, 31, 33, 100, 255, 256, 257, 1_000, 4_016]);
+        for count in sizes {
+            let mut leaves: Vec<[u8; 32]> = (0..count).map(|number| parent(&[0; 32], &leaf(number))).collect();
+            let honest = root(leaves.clone());
+            assert!(!honest.mutated, "{count}");
+            for repetition in 1..=3 {
+                let width = 1_usize << leaves.len().trailing_zeros();
+                // Twice the whole tree has another root: it is one level higher.
+                if width == leaves.len() {
+                    break;
+                }
+                leaves.extend_from_within(leaves.len() - width..);
+                let repeated = root(leaves.clone());
+                assert_eq!((repeated.hash, repeated.mutated), (honest.hash, true), "{count}, {repetition} times");
+            }
+        }
+    }
+
+    fn leaf(number: u16) -> [u8; 32] {
+        let mut leaf = [0; 32];
+        leaf[..2].copy_from_slice(&number.to_le_bytes());
+        leaf
+    }
+
+    /// Source: Bitcoin Core, test/merkle_tests.cpp: blocks of nothing, of one, of an even and of an odd number.
+    #[test]
+    fn equal_neighbours_are_mutations_wherever_they_stand() {
+        let [a, b, c] = [leaf(1), leaf(2), leaf(3)];
+        assert!(!root(vec![]).mutated && !root(vec![a]).mutated);
+        assert!(root(vec![a, a]).mutated);
+        assert!(root(vec![a, a, b, c]).mutated);
+        assert!(root(vec![a, b, a, b]).mutated);
+        // Equal, but never hashed together.
+        assert!(!root(vec![a, b, b, c]).mutated);
+        assert!(!root(vec![a, b, c]).mutated);
+    }
+
     proptest! {
         #[test]
         fn branches_prove_their_transaction_only(count in 1..40_u8, index in 0..40_usize, other in 0..64_usize) {

@@ -60,6 +60,9 @@ fn scale(target: Target, numerator: i64, denominator: i64) -> Option<Target> {
 
 #[cfg(test)]
 mod tests {
+    use mycoin_primitives::bitcoin::consensus::Params;
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Source: Bitcoin Core, test/pow_tests.cpp, with mainnet's spacing and limit.
@@ -77,6 +80,76 @@ mod tests {
         check(1_279_008_237, 1_279_297_671, 0x1c05_a3f4, 0x1c01_68fd); // by a quarter at most
         check(1_263_163_443, 1_269_211_443, 0x1c38_7f6f, 0x1d00_e1fd); // by four at most
         check(1_279_297_671, 1_279_008_237, 0x1c05_a3f4, 0x1c01_68fd); // time that ran backwards
+    }
+
+    proptest! {
+        /// The library's own retarget, with mainnet's parameters.
+        #[test]
+        fn retargets_as_the_library(size in 4..0x1d_u32, word in 0x8000..0x80_0000_u32, taken in 0..10_000_000_u32) {
+            let base = CompactTarget::from_consensus((size << 24) | word);
+            let expected = CompactTarget::from_next_work_required(base, u64::from(taken), &Params::MAINNET);
+            let next = retarget(base, i64::from(taken), 600, CompactTarget::from_consensus(0x1d00_ffff));
+            prop_assert_eq!(next, expected);
+        }
+
+        #[test]
+        fn retargets_by_a_factor_of_four_at_most_and_stay_below_the_limit(bits: u32, taken: i64) {
+            let limit = CompactTarget::from_consensus(0x1d00_ffff);
+            let base = CompactTarget::from_consensus(0x1b00_0000 | (bits & 0x7f_ffff));
+            let next = Target::from_compact(retarget(base, taken, 600, limit));
+            let fourfold = scale(Target::from_compact(base), 4, 1).expect("far below 256 bits");
+            let quarter = scale(Target::from_compact(base), 1, 4).expect("far below 256 bits").to_compact_lossy();
+            prop_assert!(next <= fourfold && next >= Target::from_compact(quarter));
+            prop_assert!(next <= Target::from_compact(limit));
+        }
+    }
+
+    #[test]
+    fn retarget_steps_are_clamped_at_exactly_a_quarter_and_four() {
+        const TWO_WEEKS: i64 = 1_209_600;
+        let step = |bits, taken| {
+            let (base, limit) = (CompactTarget::from_consensus(bits), CompactTarget::from_consensus(0x1d00_ffff));
+            retarget(base, taken, 600, limit).to_consensus()
+        };
+        assert_eq!(step(0x1b04_0000, TWO_WEEKS), 0x1b04_0000);
+        for taken in [TWO_WEEKS / 4, TWO_WEEKS / 4 - 1, 0, -1, i64::MIN] {
+            assert_eq!(step(0x1b7f_fffc, taken), 0x1b1f_ffff);
+        }
+        assert_eq!(step(0x1b7f_fffc, TWO_WEEKS / 4 + 1), 0x1b20_0005);
+        for taken in [TWO_WEEKS * 4, TWO_WEEKS * 4 + 1, i64::MAX] {
+            assert_eq!(step(0x1b04_0000, taken), 0x1b10_0000);
+        }
+        assert_eq!(step(0x1b04_0000, TWO_WEEKS * 4 - 1), 0x1b0f_ffff);
+    }
+
+    /// Bitcoin Core's form of a target: compact bits to a number, sign and overflow, and back.
+    ///
+    /// Source: Bitcoin Core, test/arith_uint256_tests.cpp, `bignum_SetCompact`.
+    #[test]
+    fn compact_targets_as_bitcoin() {
+        let cases = [
+            (0x0000_0000, "0", 0x0000_0000),
+            (0x0012_3456, "0", 0x0000_0000),
+            (0x0100_3456, "0", 0x0000_0000),
+            (0x0200_0056, "0", 0x0000_0000),
+            (0x0300_0000, "0", 0x0000_0000),
+            (0x0400_0000, "0", 0x0000_0000),
+            (0x0112_3456, "12", 0x0112_0000),
+            (0x0212_3456, "1234", 0x0212_3400),
+            (0x0312_3456, "123456", 0x0312_3456),
+            (0x0412_3456, "12345600", 0x0412_3456),
+            (0x0500_9234, "92340000", 0x0500_9234),
+            (0x2012_3456, "1234560000000000000000000000000000000000000000000000000000000000", 0x2012_3456),
+        ];
+        for (bits, hex, back) in cases {
+            let target = Target::from_compact(CompactTarget::from_consensus(bits));
+            assert_eq!(format!("{target:x}").trim_start_matches('0'), hex.trim_start_matches('0'), "{bits:08x}");
+            assert_eq!(target.to_compact_lossy().to_consensus(), back, "{bits:08x}");
+        }
+        // The bit of the sign is never set by a number.
+        let mut bytes = [0; 32];
+        bytes[0] = 0x80;
+        assert_eq!(Target::from_le_bytes(bytes).to_compact_lossy().to_consensus(), 0x0200_8000);
     }
 
     #[test]
