@@ -66,6 +66,19 @@ impl Chain {
         })
     }
 
+    /// Prefers a block to others whose chains have the same work, by a person's word, until the next start.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::UnknownBlock`], or a failure of the store.
+    pub fn prefer(&self, hash: &BlockHash) -> Result<Vec<ChainEvent>, ChainError> {
+        self.writing(|| {
+            let id = self.find(hash)?;
+            self.index.write().prefer(id);
+            self.settle()
+        })
+    }
+
     fn find(&self, hash: &BlockHash) -> Result<Id, ChainError> {
         self.index.read().find(hash).ok_or(ChainError::UnknownBlock { hash: *hash })
     }

@@ -59,8 +59,8 @@ impl Chain {
             created: effects.created,
             spent: effects.spent,
             undo: Some((hash, effects.undo)),
-            undone: None,
             tip: Some(hash),
+            ..Commit::default()
         })?;
         self.index.write().push_tip(id);
         Ok(Step::Connected(ChainEvent::Connected { height, hash, block: Arc::clone(checked.block()) }))

@@ -41,8 +41,8 @@ pub(crate) struct Entry {
     pub(crate) stored: Option<(BlockPosition, u32)>,
     /// It and all its ancestors are stored, or were connected. Derived.
     complete: bool,
-    /// When it became complete, counted: of two branches with equal work the first stays.
-    sequence: u64,
+    /// When it became complete, counted: of two branches with equal work the first stays. Below 0: a person prefers it.
+    sequence: i64,
 }
 
 impl Entry {
@@ -59,7 +59,7 @@ impl Entry {
 }
 
 /// What orders branches: more work, then the one that was complete first.
-type Rank = (Work, Reverse<u64>, Reverse<Id>);
+type Rank = (Work, Reverse<i64>, Reverse<Id>);
 
 /// Every known header.
 #[derive(Debug, Default)]
@@ -75,7 +75,9 @@ pub(crate) struct BlockIndex {
     /// Blocks of the best chain whose bytes were lost.
     lost: BTreeSet<Id>,
     best_header: Option<Id>,
-    next_sequence: u64,
+    next_sequence: i64,
+    /// How many branches were preferred so far.
+    preferred: i64,
 }
 
 impl BlockIndex {
@@ -261,6 +263,24 @@ impl BlockIndex {
     pub(crate) fn drop_overtaken(&mut self) {
         let rank = self.rank(self.tip());
         self.candidates = self.candidates.split_off(&rank);
+    }
+
+    /// Lets a block win against others of equal work, as if it had come before them; it has no effect against more work.
+    ///
+    /// Source: Bitcoin Core, `Chainstate::PreciousBlock`, validation.cpp.
+    pub(crate) fn prefer(&mut self, id: Id) {
+        let entry = self.get(id);
+        let (complete, valid) = (entry.complete, !entry.on_invalid);
+        if entry.work < self.get(self.tip()).work {
+            return;
+        }
+        self.candidates.remove(&self.rank(id));
+        self.preferred += 1;
+        let sequence = -self.preferred;
+        self.entry_mut(id).sequence = sequence;
+        if complete && valid {
+            self.candidates.insert(self.rank(id));
+        }
     }
 
     /// Marks a block, and with it its descendants.

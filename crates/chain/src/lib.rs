@@ -37,7 +37,7 @@ pub use branch::Branch;
 pub use error::{AcceptError, ChainError};
 pub use filter::block_filter;
 pub use types::{
-    Accepted, BlockStatus, ChainTip, CoinStatistics, EntryStatus, HeaderStatus, IndexEntry, Tip, TipStatus,
+    Accepted, BlockStatus, ChainTip, CoinStatistics, EntryStatus, FoundCoins, HeaderStatus, IndexEntry, Tip, TipStatus,
 };
 
 /// What a person may choose about the chain.

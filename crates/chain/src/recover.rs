@@ -19,6 +19,9 @@ use crate::{AcceptError, Chain, ChainError, ChainOptions, Writer};
 
 /// How many of the best chain's last blocks are read at open, since a loss of power damages the newest. As Core's `-checkblocks`.
 const RECENT_BLOCKS: u32 = 6;
+/// The version of the rules by which blocks are marked invalid. It grows when a rule changes, so that marks which the earlier
+/// rules left are lifted once. 1: every script of Bitcoin's is run.
+pub(crate) const RULES_VERSION: u32 = 1;
 
 impl Chain {
     /// Opens the chain in `dir`, the network's own private folder, or begins it there with the genesis block.
@@ -28,7 +31,7 @@ impl Chain {
     /// [`ChainError::Storage`] when the folder is in use, open to others, of another network or damaged.
     pub fn open(dir: &Path, network: Network, options: ChainOptions) -> Result<Self, ChainError> {
         let (store, stored) = ChainStore::open(dir, network.magic.to_bytes(), network.genesis.hash)?;
-        let Stored { index: mut records, tip, unknown } = stored;
+        let Stored { index: mut records, tip, unknown, rules } = stored;
         let tip = match tip {
             Some(tip) => tip,
             None => {
@@ -37,6 +40,9 @@ impl Chain {
                 network.genesis.hash
             }
         };
+        if rules != RULES_VERSION {
+            lift_marks(&store, &mut records)?;
+        }
         let chain = Self {
             index: SharedIndex::new(BlockIndex::load(records, tip)?),
             scripts: Scripts::new(options.script_threads),
@@ -107,6 +113,21 @@ impl Chain {
         self.activate(Some((id, checked)))?;
         Ok(())
     }
+}
+
+/// Takes every mark of invalidity away. Blocks that other rules refused are judged again when their branch has the most work;
+/// those that a person marked must be marked again.
+fn lift_marks(store: &ChainStore, records: &mut [IndexRecord]) -> Result<(), ChainError> {
+    let mut commit = Commit { rules: Some(RULES_VERSION), ..Commit::default() };
+    for record in records.iter_mut().filter(|record| record.invalid) {
+        record.invalid = false;
+        commit.index.push(record.clone());
+    }
+    if !commit.index.is_empty() {
+        tracing::info!(blocks = commit.index.len(), "blocks that earlier rules refused are judged again");
+    }
+    store.commit(&commit)?;
+    Ok(store.sync()?)
 }
 
 /// Makes the genesis block the tip of a new store. Its output is no coin, as in Bitcoin.

@@ -2,16 +2,16 @@
 //!
 //! Source of the figures: Bitcoin Core, kernel/coinstats.cpp (`hash_serialized_3`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use mycoin_consensus::is_unspendable;
 use mycoin_primitives::bitcoin::consensus::Encodable as _;
 use mycoin_primitives::hashes::{Hash as _, sha256, sha256d};
-use mycoin_primitives::{Amount, Block, BlockHash, Coin, Height, OutPoint, Txid};
+use mycoin_primitives::{Amount, Block, BlockHash, Coin, Height, OutPoint, ScriptBuf, Txid};
 
 use crate::index::Id;
-use crate::{Chain, ChainError, CoinStatistics};
+use crate::{Chain, ChainError, CoinStatistics, FoundCoins};
 
 /// What a coin counts beside its script in `bogosize`: txid 32, number 4, height and coinbase flag 4, amount 8, script length 2.
 const BOGOSIZE_BESIDE_SCRIPT: u64 = 50;
@@ -32,6 +32,28 @@ impl Chain {
             count.add(&outpoint, &coin);
         }
         Ok(count.statistics(height, hash))
+    }
+
+    /// The unspent coins that one of `scripts` locks. Reads all coins; the chain goes on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the store.
+    pub fn find_coins(&self, scripts: &HashSet<ScriptBuf>) -> Result<FoundCoins, ChainError> {
+        let snapshot = self.store.snapshot();
+        let hash = snapshot.tip()?.unwrap_or(self.network.genesis.hash);
+        let tip = self.index.read().find(&hash).ok_or(ChainError::TipMissing { hash })?;
+        let (mut looked_at, mut coins) = (0, Vec::new());
+        for pair in snapshot.coins() {
+            let (outpoint, coin) = pair?;
+            looked_at += 1;
+            if scripts.contains(&coin.output.script_pubkey) {
+                let index = self.index.read();
+                let maker = index.ancestor(tip, coin.height).ok_or(ChainError::TipMissing { hash })?;
+                coins.push((outpoint, coin, index.get(maker).hash));
+            }
+        }
+        Ok(FoundCoins { tip: self.index.read().tip_of(tip), looked_at, coins })
     }
 
     /// The same figures, counted anew from the block files along the best chain, in memory. For checks: it takes long.
@@ -117,6 +139,8 @@ fn apply(coins: &mut CoinMap, block: &Block, height: Height) -> Option<()> {
 #[derive(Default)]
 struct Count {
     coins: u64,
+    transactions: u64,
+    last: Option<Txid>,
     bogosize: u64,
     total: Amount,
     hash: sha256::HashEngine,
@@ -125,6 +149,7 @@ struct Count {
 impl Count {
     fn add(&mut self, outpoint: &OutPoint, coin: &Coin) {
         self.coins += 1;
+        self.transactions += u64::from(self.last.replace(outpoint.txid) != Some(outpoint.txid));
         self.bogosize += BOGOSIZE_BESIDE_SCRIPT + coin.output.script_pubkey.len() as u64;
         // Consensus keeps the sum of all coins within MAX_MONEY.
         self.total = self.total.checked_add(coin.output.value).unwrap_or(Amount::MAX);
@@ -141,6 +166,7 @@ impl Count {
             height,
             best_block,
             txouts: self.coins,
+            transactions: self.transactions,
             bogosize: self.bogosize,
             hash_serialized_3: sha256d::Hash::from_engine(self.hash),
             total_amount: self.total,

@@ -1,6 +1,6 @@
 //! What the chain tells about itself: tip, index entries, tips of branches, outcomes.
 
-use mycoin_primitives::{Amount, BlockHash, ChainEvent, Header, Height, Work};
+use mycoin_primitives::{Amount, BlockHash, ChainEvent, Coin, Header, Height, OutPoint, Work};
 
 use crate::AcceptError;
 
@@ -134,10 +134,23 @@ pub struct CoinStatistics {
     pub best_block: BlockHash,
     /// The number of coins.
     pub txouts: u64,
+    /// The number of transactions that made them.
+    pub transactions: u64,
     /// A measure of their size that does not depend on the store, in bytes.
     pub bogosize: u64,
     /// Double SHA-256 over all coins in the order of their outpoints. Shown in reverse, as block hashes are.
     pub hash_serialized_3: mycoin_primitives::hashes::sha256d::Hash,
     /// Their amounts together.
     pub total_amount: Amount,
+}
+
+/// The coins that were looked for, as they stood at one tip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundCoins {
+    /// That tip.
+    pub tip: Tip,
+    /// How many coins were looked at.
+    pub looked_at: u64,
+    /// Those that were looked for, each with the block that made it, in the order of their outpoints.
+    pub coins: Vec<(OutPoint, Coin, BlockHash)>,
 }

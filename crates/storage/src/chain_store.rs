@@ -27,6 +27,7 @@ const META: &str = "meta";
 const META_FORMAT: &[u8] = b"format";
 const META_GENESIS: &[u8] = b"genesis";
 const META_TIP: &[u8] = b"tip";
+const META_RULES: &[u8] = b"rules";
 
 /// One header of the block index, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub struct Commit {
     pub undone: Option<BlockHash>,
     /// The block after which the coins stand now.
     pub tip: Option<BlockHash>,
+    /// The version of the rules by which the index marks blocks invalid from now on.
+    pub rules: Option<u32>,
 }
 
 /// What was found when the folder was opened.
@@ -71,6 +74,8 @@ pub struct Stored {
     pub tip: Option<BlockHash>,
     /// Whole blocks in the block files that the index does not know.
     pub unknown: Vec<BlockPosition>,
+    /// The version of the rules by which blocks were marked invalid; 0 in a folder from before it was kept.
+    pub rules: u32,
 }
 
 /// One network's folder, which this process alone works in.
@@ -118,7 +123,8 @@ impl ChainStore {
         let chain = Self { store, index, coins, undo, meta, files, _lock: lock };
         chain.forget_lost_blocks(&mut records)?;
         let tip = chain.meta.get(META_TIP)?.as_deref().map(read_hash).transpose()?;
-        Ok((chain, Stored { index: records, tip, unknown }))
+        let rules = chain.meta.get(META_RULES)?.map_or(Ok(0), |bytes| read_number(&bytes))?;
+        Ok((chain, Stored { index: records, tip, unknown, rules }))
     }
 
     /// Appends a block to the block files and waits until it is on disk.
@@ -162,6 +168,9 @@ impl ChainStore {
         }
         if let Some(hash) = &commit.undone {
             batch.delete(&self.undo, hash.as_byte_array());
+        }
+        if let Some(rules) = commit.rules {
+            batch.put(&self.meta, META_RULES, &rules.to_le_bytes());
         }
         if let Some(tip) = &commit.tip {
             batch.put(&self.meta, META_TIP, tip.as_byte_array());
@@ -274,7 +283,7 @@ fn check_origin(folder: &Path, store: &Store, meta: &Table, genesis: BlockHash) 
             store.commit(batch)
         }
         (Some(format), Some(found)) => {
-            let format = u32::from_le_bytes(format.try_into().map_err(|_| damaged)?);
+            let format = read_number(&format)?;
             if format != FORMAT {
                 return Err(StorageError::UnknownFormat { path: folder.to_owned(), found: format, known: FORMAT });
             }
@@ -290,6 +299,10 @@ fn check_origin(folder: &Path, store: &Store, meta: &Table, genesis: BlockHash) 
 
 fn read_hash(bytes: &[u8]) -> Result<BlockHash, StorageError> {
     BlockHash::from_slice(bytes).map_err(|_| StorageError::BadRecord { table: META })
+}
+
+fn read_number(bytes: &[u8]) -> Result<u32, StorageError> {
+    bytes.try_into().map(u32::from_le_bytes).map_err(|_| StorageError::BadRecord { table: META })
 }
 
 fn read_record(pair: Result<crate::Pair, StorageError>) -> Result<IndexRecord, StorageError> {
@@ -357,6 +370,18 @@ mod tests {
         assert_eq!((store.coin(&outpoint(0))?, store.coin(&outpoint(1))?), (Some(coin(2)), None));
         assert_eq!(store.undo(&record.hash)?, Some(undo));
         assert!(store.size()? > 0);
+        Ok(())
+    }
+
+    #[test]
+    fn the_rules_version_is_nought_until_one_is_kept() -> Outcome {
+        let tmp = tempfile::tempdir()?;
+        let folder = tmp.path().join("demo");
+        let (store, found) = open(&folder)?;
+        assert_eq!(found.rules, 0);
+        store.commit(&Commit { rules: Some(3), ..Commit::default() })?;
+        drop(store);
+        assert_eq!(open(&folder)?.1.rules, 3);
         Ok(())
     }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use mycoin_chain::{AcceptError, BlockStatus, ChainError, EntryStatus, TipStatus};
 use mycoin_consensus::Verdict;
-use mycoin_primitives::{Amount, Block, BlockHash, Header, Height, Witness};
+use mycoin_primitives::{Amount, Block, BlockHash, Header, Height, Network, Witness};
+use mycoin_storage::{ChainStore, Commit};
 use mycoin_testkit::builders::{ChainBuilder, commit, recompute_merkle_root, solved};
 
 use crate::help::{
@@ -151,6 +152,32 @@ fn a_block_is_marked_invalid_and_taken_back_by_a_persons_word() -> Outcome {
 }
 
 #[test]
+fn a_preferred_block_wins_against_equal_work_and_not_against_more() -> Outcome {
+    let (_folder, chain) = fresh();
+    let first = builder(3);
+    let mut second = first.fork(Height::new(1));
+    let mut third = second.fork(Height::new(1));
+    second.mine_empty(2);
+    third.mine_empty(1);
+    feed(&chain, &first)?;
+    feed(&chain, &second)?;
+    feed(&chain, &third)?;
+    assert_equal(&chain, &first)?;
+    let events = chain.prefer(&second.tip().block_hash())?;
+    assert_eq!(steps(&events), expected_steps(&first, 1, &second));
+    assert_equal(&chain, &second)?;
+    // The last word counts, and less work is not helped by it.
+    chain.prefer(&first.tip().block_hash())?;
+    assert_equal(&chain, &first)?;
+    assert!(chain.prefer(&third.tip().block_hash())?.is_empty());
+    assert_equal(&chain, &first)?;
+    second.mine_empty(1);
+    feed(&chain, &second)?;
+    assert!(chain.prefer(&first.tip().block_hash())?.is_empty());
+    assert_equal(&chain, &second)
+}
+
+#[test]
 fn a_merkle_root_of_another_body_is_refused_without_a_mark() -> Outcome {
     let (_folder, chain) = fresh();
     let builder = builder(1);
@@ -163,5 +190,52 @@ fn a_merkle_root_of_another_body_is_refused_without_a_mark() -> Outcome {
     let error = accept(&chain, &Arc::new(Block { header, txdata: block.txdata })).expect_err("another body");
     assert_eq!(error.reject_reason(), "bad-txnmrklroot");
     assert_eq!(status(accept(&chain, &good))?, BlockStatus::Connected);
+    Ok(())
+}
+
+/// Writes into a closed folder what the version before kept: another rules version, and a mark on a block.
+fn write_old_mark(folder: &Folder, rules: u32, hash: BlockHash) -> Outcome {
+    let network = Network::demo();
+    let (store, stored) = ChainStore::open(&folder.path(), network.magic.to_bytes(), network.genesis.hash)?;
+    let mut record = stored.index.into_iter().find(|record| record.hash == hash).ok_or("the block is in the index")?;
+    record.invalid = true;
+    store.commit(&Commit { index: vec![record], rules: Some(rules), ..Commit::default() })?;
+    store.sync()?;
+    Ok(())
+}
+
+#[test]
+fn marks_that_earlier_rules_left_are_lifted_once() -> Outcome {
+    let folder = Folder::new();
+    let mut side = builder(2);
+    let mut main = side.fork(Height::new(1));
+    main.mine_empty(2);
+    side.mine_empty(2);
+    let chain = folder.open()?;
+    feed(&chain, &main)?;
+    feed(&chain, &side)?;
+    let broken = greedy(&side);
+    accept(&chain, &broken).expect_err("it takes too much");
+    chain.invalidate(&side.blocks()[2].block_hash())?;
+    assert_equal(&chain, &main)?;
+    drop(chain);
+    // As the present rules left it, nothing is lifted.
+    let chain = folder.open()?;
+    assert_equal(&chain, &main)?;
+    drop(chain);
+    // As earlier rules left it, the longer branch is judged again and wins; what breaks today's rules is not taken for it.
+    write_old_mark(&folder, 0, side.blocks()[2].block_hash())?;
+    let chain = folder.open()?;
+    assert_equal(&chain, &side)?;
+    assert!(accept(&chain, &broken).is_err());
+    assert_equal(&chain, &side)?;
+    drop(chain);
+    // Only once: a mark that is made now stays.
+    let chain = folder.open()?;
+    chain.invalidate(&side.blocks()[2].block_hash())?;
+    drop(chain);
+    let chain = folder.open()?;
+    assert_equal(&chain, &main)?;
+    assert_eq!(chain.header(&broken.block_hash()).expect("known").status, EntryStatus::Invalid);
     Ok(())
 }
