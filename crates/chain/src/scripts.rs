@@ -62,7 +62,7 @@ impl Scripts {
             checks.iter().filter(|check| !verified.known.contains(&check.wtxid())).collect()
         };
         let threads = self.threads.get().min(open.len().div_ceil(CHECKS_PER_THREAD));
-        first_failure(&open, threads, |check| check.run())
+        first_failure(&open, threads, |check| check.run(None))
     }
 }
 

@@ -9,14 +9,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use mycoin_primitives::{
-    Amount, Block, BlockUndo, Coin, Height, MAX_MONEY, Network, OutPoint, Transaction, TxOut, Txid, Wtxid,
-};
-use mycoin_script::{PrecomputedTransaction, ScriptError, ScriptRules, signature_operation_cost, verify_input};
+use mycoin_primitives::{Amount, Block, BlockUndo, Coin, Height, MAX_MONEY, Network, OutPoint, Transaction, Txid};
+use mycoin_script::{ScriptFlags, signature_operation_cost};
 
 use crate::{
-    BlockRuleError, CheckedBlock, HeaderBranch, MAX_BLOCK_SIGNATURE_OPERATION_COST, TxRuleError, block_subsidy,
-    check_sequence_locks, check_spend, is_unspendable,
+    BlockRuleError, CheckedBlock, HeaderBranch, MAX_BLOCK_SIGNATURE_OPERATION_COST, ScriptCheck, TxRuleError,
+    block_subsidy, check_sequence_locks, check_spend, is_unspendable, script_flags,
 };
 
 /// What connecting a block changes.
@@ -32,48 +30,6 @@ pub struct BlockEffects {
     pub fees: Amount,
     /// The scripts that must hold for the block to be valid, one check per transaction after the coinbase.
     pub script_checks: Vec<ScriptCheck>,
-}
-
-/// The scripts of one transaction of a block, still to be run.
-#[derive(Debug, Clone)]
-pub struct ScriptCheck {
-    block: Arc<Block>,
-    index: usize,
-    txid: Txid,
-    wtxid: Wtxid,
-    spent: Vec<TxOut>,
-    rules: ScriptRules,
-}
-
-impl ScriptCheck {
-    /// Runs them.
-    ///
-    /// # Errors
-    ///
-    /// [`BlockRuleError::Script`] names the first input that breaks a rule, and the rule.
-    pub fn run(&self) -> Result<(), BlockRuleError> {
-        let Some(tx) = self.block.txdata.get(self.index) else {
-            let outputs = self.spent.len();
-            return Err(self.failed(0, ScriptError::SpentOutputsMismatch { input: 0, inputs: 0, outputs }));
-        };
-        let data = PrecomputedTransaction::new(tx, self.spent.as_slice());
-        (0..tx.input.len())
-            .try_for_each(|input| verify_input(&data, input, self.rules).map_err(|error| self.failed(input, error)))
-    }
-
-    const fn failed(&self, input: usize, error: ScriptError) -> BlockRuleError {
-        BlockRuleError::Script { index: self.index, txid: self.txid, input, error }
-    }
-
-    /// The transaction's id.
-    pub const fn txid(&self) -> Txid {
-        self.txid
-    }
-
-    /// The transaction's id with its witnesses: equal ids have equal verdicts, since an id names the outputs it spends.
-    pub const fn wtxid(&self) -> Wtxid {
-        self.wtxid
-    }
 }
 
 /// The coins that [`connect_block`] has to be given if they exist: what inputs spend from outside the block, and the
@@ -116,7 +72,8 @@ pub fn connect_block(
 ) -> Result<BlockEffects, BlockRuleError> {
     let height = branch.tip_height().next();
     check_overwrites_nothing(checked, coins)?;
-    let mut connecting = Connecting { checked, network, branch, height, coins, view: View::default(), cost: 0 };
+    let flags = script_flags(network, height);
+    let mut connecting = Connecting { checked, network, branch, height, flags, coins, view: View::default(), cost: 0 };
     let mut effects = BlockEffects {
         created: Vec::new(),
         spent: Vec::new(),
@@ -197,6 +154,7 @@ struct Connecting<'a> {
     network: &'a Network,
     branch: &'a dyn HeaderBranch,
     height: Height,
+    flags: ScriptFlags,
     coins: &'a HashMap<OutPoint, Coin>,
     view: View,
     cost: u64,
@@ -210,7 +168,6 @@ impl Connecting<'_> {
         txid: Txid,
         effects: &mut BlockEffects,
     ) -> Result<(), BlockRuleError> {
-        let rules = ScriptRules::of(self.network);
         let mut spent = Vec::new();
         if !tx.is_coinbase() {
             let in_block = |error| BlockRuleError::Transaction { index, txid, error };
@@ -224,13 +181,13 @@ impl Connecting<'_> {
             spent = coins.iter().map(|coin| coin.output.clone()).collect();
             effects.undo.spent.push(coins);
         }
-        self.cost += signature_operation_cost(tx, &spent, rules);
+        self.cost += signature_operation_cost(tx, &spent, self.flags);
         if self.cost > MAX_BLOCK_SIGNATURE_OPERATION_COST {
             return Err(BlockRuleError::TooManySignatureOperations { index, cost: self.cost });
         }
         if !tx.is_coinbase() {
             let block = Arc::clone(self.checked.block());
-            effects.script_checks.push(ScriptCheck { block, index, txid, wtxid: tx.compute_wtxid(), spent, rules });
+            effects.script_checks.push(ScriptCheck::new(block, index, txid, tx.compute_wtxid(), spent, self.flags));
         }
         self.create_outputs(tx, txid);
         Ok(())

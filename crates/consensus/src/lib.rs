@@ -14,10 +14,12 @@ mod block;
 mod branch;
 mod catalogue;
 mod connect;
+mod deployments;
 mod error;
 mod header;
 mod merkle;
 mod pow;
+mod script_check;
 mod spend;
 mod subsidy;
 mod transaction;
@@ -29,7 +31,8 @@ pub use block::{
     coinbase_height_script,
 };
 pub use branch::{HeaderBranch, median_time_past};
-pub use connect::{BlockEffects, ScriptCheck, coins_needed, connect_block};
+pub use connect::{BlockEffects, coins_needed, connect_block};
+pub use deployments::{SOFT_FORKS, SoftFork, script_flags};
 pub use error::{BlockRuleError, HeaderRuleError, TxRuleError};
 pub use header::{MAX_FUTURE_BLOCK_TIME, check_header, check_header_in_context, minimum_time};
 pub use merkle::{
@@ -37,6 +40,7 @@ pub use merkle::{
     witness_commitment_script,
 };
 pub use pow::{PERIOD, next_bits};
+pub use script_check::{ScriptCheck, VerdictKey, verdict_key};
 pub use spend::{MAX_TX_LEGACY_SIGNATURE_OPERATIONS, check_sequence_locks, check_spend, is_unspendable};
 pub use subsidy::block_subsidy;
 pub use transaction::{check_transaction, is_final};

@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use mycoin_consensus::{
     HeaderBranch, TxRuleError, check_sequence_locks, check_spend, check_transaction, is_final, median_time_past,
+    script_flags,
 };
 use mycoin_primitives::{Amount, Coin, FeeRate, Height, OutPoint, Transaction, TxOut, Txid, Wtxid};
-use mycoin_script::{
-    PrecomputedTransaction, ScriptError, ScriptRules, check_signature_policy, signature_operation_cost, verify_input,
-};
+use mycoin_script::{PrecomputedTransaction, ScriptFlags, signature_operation_cost, verify_input_cached};
 
 use crate::entry::{Entry, PackageTotals};
 use crate::error::RejectReason;
+use crate::inputs::{check_inputs_standard, check_witnesses_standard, spends_witness_program};
 use crate::pool::{Mempool, MempoolEvent, RemovalReason};
-use crate::{CoinSource, eviction, policy};
+use crate::replacement::Conflicts;
+use crate::standard::check_standard;
+use crate::{CoinSource, ephemeral, eviction, policy};
 
 /// A transaction that was taken in, or would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,26 +50,57 @@ impl Accepted {
 pub(crate) enum Origin {
     /// From a peer, a wallet or the saved pool: all of the policy.
     Sent,
-    /// From a disconnected block: the rules, and the limits on chains; it was good enough for a block.
+    /// One of several that are judged together: all of the policy, and it replaces nothing.
+    Package,
+    /// From a disconnected block: no fee, and pairs of version 3 may have grown apart. Source: `bypass_limits`.
     Block,
-    /// It waited here before a reorganisation: as [`Origin::Block`], and its scripts were verified.
+    /// It waited here before a reorganisation: the rules and the limits on clusters; it passed the policy then.
     Waiting,
 }
 
-/// A transaction that passed every check but the pool's size.
-struct Candidate {
-    entry: Entry,
-    replaced: BTreeSet<Txid>,
+impl Origin {
+    fn is_new(self) -> bool {
+        match self {
+            Self::Sent | Self::Package => true,
+            Self::Block | Self::Waiting => false,
+        }
+    }
+}
+
+/// What a transaction is judged by: the coins at the tip, the branch that ends in it, and the time.
+#[derive(Clone, Copy)]
+pub(crate) struct Tip<'a> {
+    pub(crate) coins: &'a dyn CoinSource,
+    pub(crate) branch: &'a dyn HeaderBranch,
+    /// In seconds since 1970.
+    pub(crate) now: u64,
+}
+
+impl Tip<'_> {
+    /// The height of the block that may confirm what is judged.
+    fn next(&self) -> Height {
+        self.branch.tip_height().next()
+    }
+}
+
+/// A transaction that passed the checks on itself; those on its company and its scripts are to come.
+pub(crate) struct Candidate {
+    pub(crate) entry: Entry,
+    /// The outputs that it spends, in input order.
+    spent: Vec<TxOut>,
+    /// The waiting transactions that it spends from.
+    pub(crate) parents: BTreeSet<Txid>,
+    conflicts: Conflicts,
 }
 
 impl Candidate {
-    fn to_accepted(&self) -> Accepted {
+    pub(crate) fn to_accepted(&self, replaced: &BTreeSet<Txid>) -> Accepted {
         Accepted {
             txid: self.entry.txid,
             wtxid: self.entry.wtxid,
             fee: self.entry.fee,
             vsize: self.entry.vsize,
-            replaced: self.replaced.iter().copied().collect(),
+            replaced: replaced.iter().copied().collect(),
         }
     }
 }
@@ -80,7 +113,7 @@ impl Mempool {
     /// The first rule that it breaks. Nothing changed then, except for [`RejectReason::PoolFull`], when what it
     /// would have replaced may be gone.
     ///
-    /// Source for checks and order: Bitcoin Core v30 `MemPoolAccept::PreChecks`, validation.cpp.
+    /// Source for checks and order: Bitcoin Core v31 `MemPoolAccept::AcceptSingleTransactionInternal`, validation.cpp.
     pub fn accept(
         &mut self,
         tx: Transaction,
@@ -88,7 +121,7 @@ impl Mempool {
         branch: &dyn HeaderBranch,
         now: u64,
     ) -> Result<Accepted, RejectReason> {
-        self.take_in(Arc::new(tx), coins, branch, now, now, Origin::Sent)
+        self.take_in(Arc::new(tx), Tip { coins, branch, now }, now, Origin::Sent)
     }
 
     /// Says what [`Mempool::accept`] would say, and changes nothing. Whether a full pool would keep it is not tried.
@@ -103,36 +136,59 @@ impl Mempool {
         branch: &dyn HeaderBranch,
         now: u64,
     ) -> Result<Accepted, RejectReason> {
-        self.examine(Arc::new(tx.clone()), coins, branch, now, now, Origin::Sent)
-            .map(|candidate| candidate.to_accepted())
+        let (candidate, replaced) =
+            self.examine(Arc::new(tx.clone()), Tip { coins, branch, now }, now, Origin::Sent)?;
+        Ok(candidate.to_accepted(&replaced))
     }
 
     /// As [`Mempool::accept`], for a transaction of any origin that came at `time`.
     pub(crate) fn take_in(
         &mut self,
         tx: Arc<Transaction>,
-        coins: &dyn CoinSource,
-        branch: &dyn HeaderBranch,
-        now: u64,
+        tip: Tip<'_>,
         time: u64,
         origin: Origin,
     ) -> Result<Accepted, RejectReason> {
-        let candidate = self.examine(tx, coins, branch, now, time, origin)?;
-        let accepted = candidate.to_accepted();
-        self.remove_all(&candidate.replaced, RemovalReason::Replaced { by: accepted.txid });
+        let (candidate, replaced) = self.examine(tx, tip, time, origin)?;
+        let accepted = candidate.to_accepted(&replaced);
+        self.remove_all(&replaced, RemovalReason::Replaced { by: accepted.txid });
         self.insert(candidate.entry);
         let Accepted { txid, wtxid, fee, vsize, .. } = accepted;
         self.events.push(MempoolEvent::Added { txid, wtxid, fee, vsize });
-        self.evict_to_limit(now);
+        self.evict_to_limit(tip.now);
         if self.entry(&txid).is_none() { Err(RejectReason::PoolFull) } else { Ok(accepted) }
     }
 
+    /// Every check of one transaction; gives back what it replaces, descendants included.
     fn examine(
         &self,
         tx: Arc<Transaction>,
-        coins: &dyn CoinSource,
-        branch: &dyn HeaderBranch,
-        now: u64,
+        tip: Tip<'_>,
+        time: u64,
+        origin: Origin,
+    ) -> Result<(Candidate, BTreeSet<Txid>), RejectReason> {
+        let candidate = self.pre_check(tx, tip, time, origin)?;
+        let Candidate { entry, parents, conflicts, .. } = &candidate;
+        let replaced = self.check_replacement(entry, conflicts)?;
+        self.check_cluster_limits(&[entry], &replaced)?;
+        self.check_mined_sooner(entry, parents, &replaced)?;
+        if let Some(replaced) = self.ancestors_of(parents).intersection(&conflicts.direct).next() {
+            return Err(RejectReason::SpendsReplaced { replaced: *replaced });
+        }
+        if origin == Origin::Sent {
+            ephemeral::check_spends_dust(&entry.tx, |txid| self.get(txid), &self.network)?;
+        }
+        if origin != Origin::Waiting {
+            self.check_scripts(&candidate, tip.next())?;
+        }
+        Ok((candidate, replaced))
+    }
+
+    /// The checks on a transaction itself, its scripts left out. Source: Bitcoin Core `MemPoolAccept::PreChecks`.
+    pub(crate) fn pre_check(
+        &self,
+        tx: Arc<Transaction>,
+        tip: Tip<'_>,
         time: u64,
         origin: Origin,
     ) -> Result<Candidate, RejectReason> {
@@ -140,33 +196,41 @@ impl Mempool {
         if tx.is_coinbase() {
             return Err(RejectReason::Coinbase);
         }
-        if origin == Origin::Sent {
-            policy::check_standard(&tx, &self.network)?;
+        let asks_policy = origin != Origin::Waiting;
+        if asks_policy {
+            check_standard(&tx, &self.network)?;
         }
-        let tip = branch.tip_height();
-        if !is_final(&tx, tip.next(), median_time_past(branch, tip)) {
+        if !is_final(&tx, tip.next(), median_time_past(tip.branch, tip.branch.tip_height())) {
             return Err(TxRuleError::NotFinal { lock_time: tx.lock_time }.into());
         }
         let (txid, wtxid) = (tx.compute_txid(), tx.compute_wtxid());
         self.check_new(&txid, &wtxid)?;
-        let spent = self.coins_of(&tx, &txid, coins, tip.next())?;
-        check_sequence_locks(&tx, &spent, branch)?;
-        let fee = check_spend(&tx, &spent, &self.network, tip.next())?;
-        let outputs: Vec<TxOut> = spent.into_iter().map(|coin| coin.output).collect();
-        let rules = ScriptRules::of(&self.network);
-        let sigop_cost = signature_operation_cost(&tx, &outputs, rules);
-        if origin == Origin::Sent {
-            policy::check_standard_inputs(&tx, &outputs, sigop_cost)?;
+        let mut conflicts = self.conflicts_of(&tx, origin)?;
+        let coins = self.coins_of(&tx, &txid, tip)?;
+        check_sequence_locks(&tx, &coins, tip.branch)?;
+        let fee = check_spend(&tx, &coins, &self.network, tip.next())?;
+        let spent: Vec<TxOut> = coins.into_iter().map(|coin| coin.output).collect();
+        let sigop_cost = signature_operation_cost(&tx, &spent, ScriptFlags::standard(&self.network));
+        if asks_policy {
+            check_inputs_standard(&tx, &spent, &self.network)?;
+            check_witnesses_standard(&tx, &spent)?;
+            ephemeral::check_dust_is_free(&tx, fee, &self.network)?;
+            if sigop_cost > policy::MAX_STANDARD_TX_SIGOPS_COST {
+                let limit = policy::MAX_STANDARD_TX_SIGOPS_COST;
+                return Err(RejectReason::TooManySigops { cost: sigop_cost, limit });
+            }
         }
-        let entry = new_entry(tx, txid, wtxid, fee, sigop_cost, time, tip);
-        if origin == Origin::Sent {
-            self.check_fee(&entry, now)?;
+        let entry = new_entry(tx, (txid, wtxid), fee, sigop_cost, time, tip.branch.tip_height());
+        let parents = entry.parents_in(self);
+        if origin.is_new() {
+            self.check_fee(&entry, tip.now)?;
+            if let Err(broken) = self.check_truc(&entry, &parents, &conflicts.direct) {
+                let sibling = broken.sibling.filter(|_| origin == Origin::Sent).ok_or(broken.violation)?;
+                conflicts.direct.insert(sibling);
+                conflicts.sibling = Some(sibling);
+            }
         }
-        let replaced = self.check_conflicts(&entry, origin)?;
-        if origin != Origin::Waiting {
-            check_scripts(&entry.tx, outputs, rules, origin)?;
-        }
-        Ok(Candidate { entry, replaced })
+        Ok(Candidate { entry, spent, parents, conflicts })
     }
 
     fn check_new(&self, txid: &Txid, wtxid: &Wtxid) -> Result<(), RejectReason> {
@@ -177,51 +241,65 @@ impl Mempool {
         }
     }
 
+    fn conflicts_of(&self, tx: &Transaction, origin: Origin) -> Result<Conflicts, RejectReason> {
+        let conflicts = self.direct_conflicts(tx);
+        if origin != Origin::Sent
+            && let Some((outpoint, waiting)) = conflicts.first_key_value()
+        {
+            return Err(RejectReason::Conflict { outpoint: *outpoint, waiting: *waiting });
+        }
+        Ok(Conflicts { direct: conflicts.into_values().collect(), sibling: None })
+    }
+
     /// The coins that `tx` spends, in input order, those that a replaced transaction spends now included.
-    fn coins_of(
-        &self,
-        tx: &Transaction,
-        txid: &Txid,
-        coins: &dyn CoinSource,
-        next: Height,
-    ) -> Result<Vec<Coin>, RejectReason> {
-        let find = |outpoint: &OutPoint| self.unconfirmed_coin(outpoint, next).or_else(|| coins.coin(outpoint));
+    fn coins_of(&self, tx: &Transaction, txid: &Txid, tip: Tip<'_>) -> Result<Vec<Coin>, RejectReason> {
+        let find = |outpoint: &OutPoint| self.unconfirmed_coin(outpoint, tip.next()).or_else(|| tip.coins.coin(outpoint));
         let mut spent = Vec::with_capacity(tx.input.len());
         for input in &tx.input {
             match find(&input.previous_output) {
                 Some(coin) => spent.push(coin),
-                None if is_confirmed(tx, txid, coins) => return Err(RejectReason::AlreadyConfirmed { txid: *txid }),
+                None if is_confirmed(tx, txid, tip.coins) => {
+                    return Err(RejectReason::AlreadyConfirmed { txid: *txid });
+                }
                 None => return Err(RejectReason::MissingInputs { outpoint: input.previous_output }),
             }
         }
         Ok(spent)
     }
 
+    /// Source: Bitcoin Core `MemPoolAccept::CheckFeeRate`.
     fn check_fee(&self, entry: &Entry, now: u64) -> Result<(), RejectReason> {
         let fee = entry.fee;
-        let least = self.limits.minimum_rate.fee_for(entry.vsize);
+        let least = self.raised_minimum(now).fee_for(entry.vsize);
         if fee < least {
-            return Err(RejectReason::BelowRelayFee { fee, least });
+            return Err(RejectReason::BelowPoolFee { fee, least });
         }
-        let least = self.min_fee(now).fee_for(entry.vsize);
-        if fee < least { Err(RejectReason::BelowPoolFee { fee, least }) } else { Ok(()) }
+        let least = self.limits.minimum_rate.fee_for(entry.vsize);
+        if fee < least { Err(RejectReason::BelowRelayFee { fee, least }) } else { Ok(()) }
     }
 
-    /// Checks limits on chains, and on what is replaced; gives back what is replaced, descendants included.
-    fn check_conflicts(&self, entry: &Entry, origin: Origin) -> Result<BTreeSet<Txid>, RejectReason> {
-        let conflicts = self.direct_conflicts(&entry.tx);
-        let replaced = self.descendants_of(&conflicts.values().copied().collect());
-        let ancestors = self.check_package_limits(&entry.parents_in(self), entry.vsize, &replaced)?;
-        if let Some(replaced) = ancestors.intersection(&replaced).next() {
-            return Err(RejectReason::SpendsReplaced { replaced: *replaced });
-        }
-        if let Some((outpoint, waiting)) = conflicts.iter().next() {
-            if origin != Origin::Sent {
-                return Err(RejectReason::Conflict { outpoint: *outpoint, waiting: *waiting });
+    /// Runs the scripts by the standard flags, then by those of the block at height `next`.
+    ///
+    /// The second run can only fail where a standard flag takes what a block does not; then the template stays good. It
+    /// meets the first one's signatures in the cache. Source: `PolicyScriptChecks`, `ConsensusScriptChecks`.
+    pub(crate) fn check_scripts(&self, candidate: &Candidate, next: Height) -> Result<(), RejectReason> {
+        let tx: &Transaction = &candidate.entry.tx;
+        let data = PrecomputedTransaction::new(tx, candidate.spent.as_slice());
+        for flags in [ScriptFlags::standard(&self.network), script_flags(&self.network, next)] {
+            for (input, txin) in tx.input.iter().enumerate() {
+                verify_input_cached(&data, input, flags, &self.signatures).map_err(|error| {
+                    let bare = tx.input.iter().all(|input| input.witness.is_empty());
+                    if bare && spends_witness_program(tx, &candidate.spent) {
+                        RejectReason::WitnessStripped { input, error }
+                    } else if txin.script_sig.is_empty() && txin.witness.is_empty() {
+                        RejectReason::Unsigned { input, error }
+                    } else {
+                        RejectReason::Script { input, error }
+                    }
+                })?;
             }
-            self.check_replacement(entry, &conflicts, &replaced)?;
         }
-        Ok(replaced)
+        Ok(())
     }
 }
 
@@ -245,8 +323,7 @@ fn is_confirmed(tx: &Transaction, txid: &Txid, coins: &dyn CoinSource) -> bool {
 
 fn new_entry(
     tx: Arc<Transaction>,
-    txid: Txid,
-    wtxid: Wtxid,
+    (txid, wtxid): (Txid, Wtxid),
     fee: Amount,
     sigop_cost: u64,
     time: u64,
@@ -270,25 +347,6 @@ fn new_entry(
         descendants: PackageTotals::default(),
         memory,
     }
-}
-
-fn check_scripts(tx: &Transaction, spent: Vec<TxOut>, rules: ScriptRules, origin: Origin) -> Result<(), RejectReason> {
-    let data = PrecomputedTransaction::new(tx, spent);
-    for (input, txin) in tx.input.iter().enumerate() {
-        let mut verdict = verify_input(&data, input, rules);
-        if origin == Origin::Sent {
-            verdict = verdict.and_then(|()| check_signature_policy(&data, input));
-        }
-        if let Err(error) = verdict {
-            let unsigned = txin.script_sig.is_empty() && txin.witness.is_empty();
-            return Err(match error {
-                ScriptError::NeedsInterpreter { .. } => RejectReason::NonstandardInput { input, error },
-                error if unsigned => RejectReason::Unsigned { input, error },
-                error => RejectReason::Script { input, error },
-            });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

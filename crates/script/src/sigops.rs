@@ -8,7 +8,7 @@ use mycoin_primitives::bitcoin::opcodes::all::{
 use mycoin_primitives::bitcoin::script::Instruction;
 use mycoin_primitives::{Script, Transaction, TxIn, TxOut, Witness};
 
-use crate::ScriptRules;
+use crate::ScriptFlags;
 use crate::rsa::{self, KeySize, UNKNOWN_KEY_COST};
 
 /// What an operation outside of witnesses costs. Source: BIP141, `WITNESS_SCALE_FACTOR`.
@@ -46,26 +46,26 @@ pub fn bip54_signature_operations(tx: &Transaction, spent: &[TxOut]) -> u64 {
 ///
 /// `spent` holds the output that each input spends, in input order; it is empty for a coinbase.
 /// Source: Bitcoin Core `GetTransactionSigOpCost`, consensus/tx_verify.cpp; for RSA locks [`KeySize::verify_cost`].
-pub fn signature_operation_cost(tx: &Transaction, spent: &[TxOut], rules: ScriptRules) -> u64 {
+pub fn signature_operation_cost(tx: &Transaction, spent: &[TxOut], flags: ScriptFlags) -> u64 {
     let legacy = legacy_signature_operations(tx) * LEGACY_COST_FACTOR;
     if tx.is_coinbase() {
         return legacy;
     }
-    let inputs: u64 = tx.input.iter().zip(spent).map(|(input, output)| input_cost(input, output, rules)).sum();
+    let inputs: u64 = tx.input.iter().zip(spent).map(|(input, output)| input_cost(input, output, flags)).sum();
     legacy + inputs
 }
 
-fn input_cost(input: &TxIn, output: &TxOut, rules: ScriptRules) -> u64 {
+fn input_cost(input: &TxIn, output: &TxOut, flags: ScriptFlags) -> u64 {
     let locked = &output.script_pubkey;
     if !locked.is_p2sh() {
-        return witness_cost(locked, &input.witness, rules);
+        return witness_cost(locked, &input.witness, flags);
     }
     let Some(redeem) = redeem_script(&input.script_sig) else { return 0 };
     count(redeem, Multisig::ByKeys) * LEGACY_COST_FACTOR + nested_witness_cost(redeem, &input.witness)
 }
 
-fn witness_cost(locked: &Script, witness: &Witness, rules: ScriptRules) -> u64 {
-    if rules.rsa && rsa::lock_program(locked).is_some() {
+fn witness_cost(locked: &Script, witness: &Witness, flags: ScriptFlags) -> u64 {
+    if flags.contains(ScriptFlags::RSA_LOCK) && rsa::lock_program(locked).is_some() {
         let spki_bytes = witness.nth(1).map(<[u8]>::len);
         let size = KeySize::ALL.into_iter().find(|size| spki_bytes == Some(size.spki_bytes()));
         return size.map_or(UNKNOWN_KEY_COST, KeySize::verify_cost);
@@ -140,7 +140,7 @@ mod tests {
 
     use super::*;
 
-    const RULES: ScriptRules = ScriptRules { rsa: true };
+    const FLAGS: ScriptFlags = ScriptFlags::CONSENSUS.union(ScriptFlags::RSA_LOCK);
 
     fn script(hex: &str) -> ScriptBuf {
         ScriptBuf::from_hex(hex).expect("tests write hex")
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn p2sh_counts_the_script_that_is_pushed_last() {
         let spent = [output(script("52ae").to_p2sh())];
-        let cost = |hex: &str| signature_operation_cost(&spending(script(hex), Witness::new()), &spent, RULES);
+        let cost = |hex: &str| signature_operation_cost(&spending(script(hex), Witness::new()), &spent, FLAGS);
         assert_eq!(cost("0252ae"), 8);
         assert_eq!(cost("510252ae"), 8); // small numbers before it are pushes too
         assert_eq!(cost("0252ae51"), 0); // the last push is a number
@@ -196,7 +196,7 @@ mod tests {
         let script_hash = script("52ae").to_p2wsh();
         let witness = Witness::from_slice(&[vec![0x52, 0xae]]);
         let cost = |script_sig: ScriptBuf, locked: &ScriptBuf| {
-            signature_operation_cost(&spending(script_sig, witness.clone()), &[output(locked.clone())], RULES)
+            signature_operation_cost(&spending(script_sig, witness.clone()), &[output(locked.clone())], FLAGS)
         };
         let nested = |redeem: &ScriptBuf| {
             let mut script_sig = ScriptBuf::new();
@@ -232,6 +232,6 @@ mod tests {
         let mut tx = spending(script("ac"), Witness::new());
         tx.output.push(output(script("ae")));
         assert_eq!(legacy_signature_operations(&tx), 21);
-        assert_eq!(signature_operation_cost(&tx, &[output(script("ac"))], RULES), 84);
+        assert_eq!(signature_operation_cost(&tx, &[output(script("ac"))], FLAGS), 84);
     }
 }

@@ -18,9 +18,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use mycoin_consensus::{
-    BlockEffects, BlockRuleError, HeaderBranch, HeaderRuleError, ScriptCheck, WITNESS_RESERVED_VALUE, block_subsidy,
-    check_block, check_block_in_context, check_header, check_header_in_context, coinbase_height_script, coins_needed,
-    connect_block, merkle_root, minimum_time, next_bits, witness_commitment_script,
+    BlockEffects, BlockRuleError, HeaderBranch, HeaderRuleError, WITNESS_RESERVED_VALUE, block_subsidy, check_block,
+    check_block_in_context, check_header, check_header_in_context, coinbase_height_script, coins_needed, connect_block,
+    merkle_root, minimum_time, next_bits, witness_commitment_script,
 };
 use mycoin_primitives::bitcoin::absolute::LockTime;
 use mycoin_primitives::bitcoin::block::Version;
@@ -189,7 +189,7 @@ impl ChainBuilder {
         let needed = coins_needed(block).into_iter();
         let coins = needed.filter_map(|outpoint| Some((outpoint, self.coins.get(&outpoint)?.clone()))).collect();
         let effects = connect_block(&checked, &self.network, self, &coins)?;
-        effects.script_checks.iter().try_for_each(ScriptCheck::run)?;
+        effects.script_checks.iter().try_for_each(|check| check.run(None))?;
         Ok(effects)
     }
 

@@ -4,6 +4,8 @@
 //! Out:   scripts, what spending them weighs, witnesses.
 //! Never: a secret that stays.
 
+#[cfg(test)]
+mod bip_vectors;
 mod rsa;
 mod words;
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use mycoin_primitives::bitcoin::absolute::LockTime;
 use mycoin_primitives::bitcoin::transaction::Version;
 use mycoin_primitives::{Amount, FeeRate, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, format_amount};
-use mycoin_script::{PrecomputedTransaction, ScriptRules, verify_input};
+use mycoin_script::{PrecomputedTransaction, ScriptFlags, verify_input};
 
 use crate::error::{PaymentError, WalletError};
 use crate::keyring::{Keychain, Keyring, Origin};
@@ -259,7 +259,7 @@ impl Wallet {
         // What would be refused is not handed out: a signature may come out wrong by a fault of the machine.
         let data = PrecomputedTransaction::new(&signed, spent);
         for input in 0..signed.input.len() {
-            verify_input(&data, input, ScriptRules::of(self.network()))
+            verify_input(&data, input, ScriptFlags::consensus(self.network()))
                 .map_err(|rule| PaymentError::SignatureRefused { input, reason: rule.to_string() })?;
         }
         if let Some(origin) = draft.change {

@@ -14,7 +14,7 @@ use bdk_wallet::chain::{BlockId, ConfirmationBlockTime};
 use futures_util::future::join_all;
 use mycoin_light::{ProxyClient, Readiness, Tip, TxRecord, TxStatus, verify_inclusion};
 use mycoin_primitives::{BlockHash, FeeRate, Header, Height, OutPoint, Transaction, TxOut, Txid};
-use mycoin_script::{PrecomputedTransaction, ScriptRules, verify_input};
+use mycoin_script::{PrecomputedTransaction, ScriptFlags, verify_input};
 
 use crate::error::{SyncError, WalletError};
 use crate::keyring::{GAP_LIMIT, Keychain, Keyring, Origin};
@@ -224,8 +224,8 @@ impl Wallet {
         let forged = || SyncError::Contradiction { what: "a payment in our name that we did not sign" };
         let spent: Vec<TxOut> = spent.into_iter().collect::<Option<_>>().ok_or_else(forged)?;
         let data = PrecomputedTransaction::new(&record.tx, spent);
-        let rules = ScriptRules::of(self.network());
-        ours.into_iter().try_for_each(|input| verify_input(&data, input, rules)).map_err(|_| forged())
+        let flags = ScriptFlags::consensus(self.network());
+        ours.into_iter().try_for_each(|input| verify_input(&data, input, flags)).map_err(|_| forged())
     }
 
     fn owns(&self, outpoint: OutPoint) -> bool {

@@ -14,7 +14,7 @@ use mycoin_primitives::{
     Amount, BlockHash, FeeRate, Height, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid,
     Witness, parse_address,
 };
-use mycoin_script::{PrecomputedTransaction, ScriptRules, verify_input};
+use mycoin_script::{PrecomputedTransaction, ScriptFlags, verify_input};
 
 use crate::sync::Findings;
 use crate::{
@@ -158,7 +158,7 @@ impl Scene {
             .collect();
         let data = PrecomputedTransaction::new(tx, spent);
         for input in 0..tx.input.len() {
-            verify_input(&data, input, ScriptRules::of(self.wallet.network())).expect("a valid signature");
+            verify_input(&data, input, ScriptFlags::consensus(self.wallet.network())).expect("a valid signature");
         }
     }
 

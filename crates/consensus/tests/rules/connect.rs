@@ -33,7 +33,9 @@ fn effects_are_net_and_undo_is_whole() {
     let needed = coins_needed(&block);
     let coinbase = block.txdata[0].compute_txid();
     let of_coinbase = |vout| OutPoint { txid: coinbase, vout };
-    assert_eq!(needed, [of_coinbase(0), of_coinbase(1), outpoint]);
+    let of_parent = |vout| OutPoint { txid: parent.compute_txid(), vout };
+    let own = first_output(&child).0;
+    assert_eq!(needed, [of_coinbase(0), of_coinbase(1), of_parent(0), of_parent(1), outpoint, own]);
 
     let effects = chain.check(&block).expect("the block is good");
     let created: Vec<OutPoint> = effects.created.iter().map(|(outpoint, _)| *outpoint).collect();
@@ -197,7 +199,7 @@ fn script_fails() {
     let coin = chain.spendable().remove(0);
     let tx = payment(&coin).sign(&Key::taproot(2));
     let expected =
-        BlockRuleError::Script { index: 1, txid: tx.compute_txid(), input: 0, error: ScriptError::SchnorrInvalid };
+        BlockRuleError::Script { index: 1, txid: tx.compute_txid(), input: 0, error: ScriptError::SchnorrSig };
     assert_eq!(block_error(&chain, chain.template(vec![tx])), expected);
     assert_eq!(expected.reject_reason(), "block-script-verify-flag-failed (Invalid Schnorr signature)");
     assert_eq!(verdict(&expected), Verdict::Invalid);

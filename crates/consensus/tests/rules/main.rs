@@ -2,7 +2,9 @@
 
 mod block;
 mod connect;
+mod decoding;
 mod header;
+mod order;
 mod spend;
 mod transaction;
 

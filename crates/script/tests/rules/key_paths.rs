@@ -1,14 +1,14 @@
-//! P2WPKH, taproot's key path, and everything that is refused.
+//! P2WPKH and taproot's key path, rule by rule.
 
 use mycoin_primitives::bitcoin::hashes::Hash;
 use mycoin_primitives::bitcoin::secp256k1::{Keypair, Message, Secp256k1, ecdsa};
 use mycoin_primitives::bitcoin::sighash::{Annex, EcdsaSighashType, Prevouts, SighashCache, TapSighashType};
 use mycoin_primitives::bitcoin::{PubkeyHash, PublicKey, key::TapTweak};
 use mycoin_primitives::{Script, ScriptBuf, Transaction, TxOut};
-use mycoin_script::{PrecomputedTransaction, ScriptError, UnsupportedSpend, check_signature_policy, verify_input};
+use mycoin_script::{PrecomputedTransaction, ScriptError, ScriptFlags, verify_input};
 use mycoin_testkit::keys::Key;
 
-use crate::{RULES, spending, verdict};
+use crate::{FLAGS, spending, verdict};
 
 fn keypair(key: &Key) -> &Keypair {
     match key {
@@ -66,7 +66,7 @@ fn with_last(signature: &ecdsa::Signature, last: u8) -> Vec<u8> {
 fn policy(tx: &Transaction, output: &TxOut, witness: &[Vec<u8>]) -> Result<(), ScriptError> {
     let mut tx = tx.clone();
     tx.input[0].witness = mycoin_primitives::Witness::from_slice(witness);
-    check_signature_policy(&PrecomputedTransaction::new(&tx, vec![output.clone()]), 0)
+    verify_input(&PrecomputedTransaction::new(&tx, vec![output.clone()]), 0, ScriptFlags::STANDARD)
 }
 
 #[test]
@@ -81,36 +81,36 @@ fn p2wpkh_accepts_every_defined_hash_type() {
 
 #[test]
 fn p2wpkh_witness_empty() {
-    assert_eq!(KeyHash::new().verdict(&[]), Err(ScriptError::WitnessEmpty));
+    assert_eq!(KeyHash::new().verdict(&[]), Err(ScriptError::WitnessProgramMismatch));
 }
 
 #[test]
 fn p2wpkh_witness_items() {
     let spend = KeyHash::new();
     let signature = spend.signature(EcdsaSighashType::All, 1);
-    assert_eq!(spend.verdict(std::slice::from_ref(&signature)), Err(ScriptError::WitnessItems { found: 1 }));
+    assert_eq!(spend.verdict(std::slice::from_ref(&signature)), Err(ScriptError::WitnessProgramMismatch));
     let witness = [signature, spend.public_key(), Vec::new()];
-    assert_eq!(spend.verdict(&witness), Err(ScriptError::WitnessItems { found: 3 }));
+    assert_eq!(spend.verdict(&witness), Err(ScriptError::WitnessProgramMismatch));
 }
 
 #[test]
-fn p2wpkh_script_sig_not_empty() {
+fn p2wpkh_witness_malleated() {
     let mut spend = KeyHash::new();
     spend.tx.input[0].script_sig = Script::from_bytes(&[0x00]).to_owned();
     let witness = [spend.signature(EcdsaSighashType::All, 1), spend.public_key()];
-    assert_eq!(spend.verdict(&witness), Err(ScriptError::ScriptSigNotEmpty));
+    assert_eq!(spend.verdict(&witness), Err(ScriptError::WitnessMalleated));
 }
 
 #[test]
-fn p2wpkh_key_mismatch() {
+fn p2wpkh_equal_verify() {
     let spend = KeyHash::new();
     let other = keypair(&Key::witness_key_hash(6)).public_key().serialize().to_vec();
     let witness = [spend.signature(EcdsaSighashType::All, 1), other];
-    assert_eq!(spend.verdict(&witness), Err(ScriptError::KeyMismatch));
+    assert_eq!(spend.verdict(&witness), Err(ScriptError::EqualVerify));
 }
 
 #[test]
-fn p2wpkh_ecdsa_encoding() {
+fn p2wpkh_sig_der() {
     let spend = KeyHash::new();
     let good = spend.signature(EcdsaSighashType::All, 1);
     // A superfluous byte inside, a wrong tag, a signature cut short, and none but a hash type.
@@ -120,25 +120,25 @@ fn p2wpkh_ecdsa_encoding() {
     wrong_tag[0] = 0x31;
     let short = [&good[..20], &[0x01]].concat();
     for bad in [longer, wrong_tag, short, vec![0x01]] {
-        assert_eq!(spend.verdict(&[bad, spend.public_key()]), Err(ScriptError::EcdsaEncoding));
+        assert_eq!(spend.verdict(&[bad, spend.public_key()]), Err(ScriptError::SigDer));
     }
 }
 
 #[test]
-fn p2wpkh_ecdsa_invalid() {
+fn p2wpkh_eval_false() {
     let mut spend = KeyHash::new();
     let witness = [spend.signature(EcdsaSighashType::All, 1), spend.public_key()];
     spend.tx.input[0].previous_output.vout += 1;
-    assert_eq!(spend.verdict(&witness), Err(ScriptError::EcdsaInvalid));
-    assert_eq!(spend.verdict(&[Vec::new(), spend.public_key()]), Err(ScriptError::EcdsaInvalid));
+    assert_eq!(spend.verdict(&witness), Err(ScriptError::EvalFalse));
+    assert_eq!(spend.verdict(&[Vec::new(), spend.public_key()]), Err(ScriptError::EvalFalse));
     // The hash type is covered: changed afterwards, the signature is another's.
     let spend = KeyHash::new();
     let changed = spend.signature(EcdsaSighashType::All, 2);
-    assert_eq!(spend.verdict(&[changed, spend.public_key()]), Err(ScriptError::EcdsaInvalid));
+    assert_eq!(spend.verdict(&[changed, spend.public_key()]), Err(ScriptError::EvalFalse));
 }
 
 #[test]
-fn ecdsa_hash_type_is_policy() {
+fn sig_hash_type_is_policy() {
     let spend = KeyHash::new();
     // BIP143's message ends in the hash type as it was written; 0x04 otherwise means ALL.
     let mut message = Vec::new();
@@ -152,13 +152,13 @@ fn ecdsa_hash_type_is_policy() {
     let hash = mycoin_primitives::hashes::sha256d::Hash::hash(&message).to_byte_array();
     let witness = [spend.sign(hash, 0x04), spend.public_key()];
     assert_eq!(spend.verdict(&witness), Ok(()));
-    assert_eq!(spend.policy(&witness), Err(ScriptError::EcdsaHashType { hash_type: 0x04 }));
+    assert_eq!(spend.policy(&witness), Err(ScriptError::SigHashType));
     let not_covered = [spend.signature(EcdsaSighashType::All, 0x04), spend.public_key()];
-    assert_eq!(spend.verdict(&not_covered), Err(ScriptError::EcdsaInvalid));
+    assert_eq!(spend.verdict(&not_covered), Err(ScriptError::EvalFalse));
 }
 
 #[test]
-fn ecdsa_high_s_is_policy() {
+fn sig_high_s_is_policy() {
     let spend = KeyHash::new();
     let low = spend.signature(EcdsaSighashType::All, 1);
     let mut compact = ecdsa::Signature::from_der(&low[..low.len() - 1]).expect("it was just made").serialize_compact();
@@ -173,11 +173,11 @@ fn ecdsa_high_s_is_policy() {
     let high = ecdsa::Signature::from_compact(&compact).expect("below the order");
     let witness = [with_last(&high, 1), spend.public_key()];
     assert_eq!(spend.verdict(&witness), Ok(()));
-    assert_eq!(spend.policy(&witness), Err(ScriptError::EcdsaHighS));
+    assert_eq!(spend.policy(&witness), Err(ScriptError::SigHighS));
 }
 
 #[test]
-fn key_not_compressed_is_policy() {
+fn witness_pubkey_type_is_policy() {
     let key = Key::witness_key_hash(5);
     let long = PublicKey::new_uncompressed(keypair(&key).public_key());
     let program = long.pubkey_hash().to_byte_array();
@@ -186,7 +186,7 @@ fn key_not_compressed_is_policy() {
     let spend = KeyHash { key, tx, output };
     let witness = [spend.signature(EcdsaSighashType::All, 1), long.to_bytes()];
     assert_eq!(spend.verdict(&witness), Ok(()));
-    assert_eq!(spend.policy(&witness), Err(ScriptError::KeyNotCompressed));
+    assert_eq!(spend.policy(&witness), Err(ScriptError::WitnessPubkeyType));
 }
 
 /// A taproot output and what signs for it.
@@ -221,15 +221,15 @@ impl KeyPath {
 
 #[test]
 fn p2tr_witness_empty() {
-    assert_eq!(KeyPath::new().verdict(&[]), Err(ScriptError::WitnessEmpty));
+    assert_eq!(KeyPath::new().verdict(&[]), Err(ScriptError::WitnessProgramWitnessEmpty));
 }
 
 #[test]
-fn p2tr_script_sig_not_empty() {
+fn p2tr_witness_malleated() {
     let mut spend = KeyPath::new();
     let witness = [spend.signature(TapSighashType::Default, None)];
     spend.tx.input[0].script_sig = Script::from_bytes(&[0x00]).to_owned();
-    assert_eq!(spend.verdict(&witness), Err(ScriptError::ScriptSigNotEmpty));
+    assert_eq!(spend.verdict(&witness), Err(ScriptError::WitnessMalleated));
 }
 
 #[test]
@@ -238,17 +238,17 @@ fn p2tr_annex_is_covered() {
     let annex = vec![0x50, 1, 2, 3];
     let signature = spend.signature(TapSighashType::Default, Some(&annex));
     assert_eq!(spend.verdict(&[signature.clone(), annex]), Ok(()));
-    assert_eq!(spend.verdict(&[signature.clone(), vec![0x50]]), Err(ScriptError::SchnorrInvalid));
-    assert_eq!(spend.verdict(&[signature]), Err(ScriptError::SchnorrInvalid));
+    assert_eq!(spend.verdict(&[signature.clone(), vec![0x50]]), Err(ScriptError::SchnorrSig));
+    assert_eq!(spend.verdict(&[signature]), Err(ScriptError::SchnorrSig));
     // One item alone is never an annex, whatever it begins with.
-    assert_eq!(spend.verdict(&[vec![0x50; 64]]), Err(ScriptError::SchnorrInvalid));
+    assert_eq!(spend.verdict(&[vec![0x50; 64]]), Err(ScriptError::SchnorrSig));
 }
 
 #[test]
 fn p2tr_schnorr_size() {
     let spend = KeyPath::new();
     for found in [0, 63, 66] {
-        assert_eq!(spend.verdict(&[vec![1; found]]), Err(ScriptError::SchnorrSize { found }));
+        assert_eq!(spend.verdict(&[vec![1; found]]), Err(ScriptError::SchnorrSigSize), "{found}");
     }
 }
 
@@ -258,7 +258,7 @@ fn p2tr_schnorr_hash_type() {
     for bad in [0x00, 0x04, 0x80, 0x84, 0xff] {
         let mut signature = spend.signature(TapSighashType::Default, None);
         signature.push(bad);
-        assert_eq!(spend.verdict(&[signature]), Err(ScriptError::SchnorrHashType), "{bad:#x}");
+        assert_eq!(spend.verdict(&[signature]), Err(ScriptError::SchnorrSigHashType), "{bad:#x}");
     }
 }
 
@@ -269,7 +269,7 @@ fn p2tr_schnorr_hash_type_single_needs_its_output() {
     for single in [0x03, 0x83] {
         let mut signature = vec![1; 64];
         signature.push(single);
-        assert_eq!(spend.verdict(&[signature]), Err(ScriptError::SchnorrHashType));
+        assert_eq!(spend.verdict(&[signature]), Err(ScriptError::SchnorrSigHashType));
     }
 }
 
@@ -279,36 +279,37 @@ fn p2tr_schnorr_invalid() {
     let signature = spend.signature(TapSighashType::Default, None);
     assert_eq!(spend.verdict(std::slice::from_ref(&signature)), Ok(()));
     spend.tx.input[0].previous_output.vout += 1;
-    assert_eq!(spend.verdict(std::slice::from_ref(&signature)), Err(ScriptError::SchnorrInvalid));
+    assert_eq!(spend.verdict(std::slice::from_ref(&signature)), Err(ScriptError::SchnorrSig));
     // 32 bytes that are no point of the curve.
     spend.output.script_pubkey = ScriptBuf::from_bytes([vec![0x51, 32], vec![0xff; 32]].concat());
-    assert_eq!(spend.verdict(&[signature]), Err(ScriptError::SchnorrInvalid));
+    assert_eq!(spend.verdict(&[signature]), Err(ScriptError::SchnorrSig));
+}
+
+/// Programs without a meaning are open to anyone, so that a later rule can give them one; relay keeps away from them.
+#[test]
+fn discourage_upgradable_witness_program() {
+    let program =
+        |version: u8, bytes: u8| ScriptBuf::from_bytes([vec![version, bytes], vec![7; bytes.into()]].concat());
+    for script in [program(0x51, 2), program(0x52, 32), program(0x60, 31), program(0x5f, 40)] {
+        let (tx, output) = spending(script);
+        for witness in [vec![], vec![vec![1]], vec![vec![1], vec![1]]] {
+            assert_eq!(verdict(&tx, &output, &witness), Ok(()));
+            let discouraged = Err(ScriptError::DiscourageUpgradableWitnessProgram);
+            assert_eq!(policy(&tx, &output, &witness), discouraged);
+        }
+    }
 }
 
 #[test]
-fn needs_interpreter() {
-    let program =
-        |version: u8, bytes: usize| ScriptBuf::from_bytes([vec![version, bytes as u8], vec![7; bytes]].concat());
-    let cases = [
-        (ScriptBuf::from_bytes(vec![0x51]), UnsupportedSpend::Legacy),
-        (ScriptBuf::new(), UnsupportedSpend::Legacy),
-        (Key::taproot(1).script().to_p2sh(), UnsupportedSpend::Legacy),
-        (program(0x00, 32), UnsupportedSpend::WitnessScriptHash),
-        (program(0x00, 33), UnsupportedSpend::WitnessV0ProgramSize),
-        (program(0x51, 2), UnsupportedSpend::WitnessVersion { version: 1 }),
-        (program(0x52, 32), UnsupportedSpend::WitnessVersion { version: 2 }),
-        (program(0x60, 31), UnsupportedSpend::WitnessVersion { version: 16 }),
-    ];
-    for (script, kind) in cases {
-        let (tx, output) = spending(script);
-        for witness in [vec![], vec![vec![1]], vec![vec![1], vec![1]]] {
-            assert_eq!(verdict(&tx, &output, &witness), Err(ScriptError::NeedsInterpreter { kind }));
-        }
-    }
-    let spend = KeyPath::new();
-    let script_path = [vec![0x51], [vec![0xc0], vec![7; 32]].concat()];
-    let kind = UnsupportedSpend::TaprootScriptPath;
-    assert_eq!(spend.verdict(&script_path), Err(ScriptError::NeedsInterpreter { kind }));
+fn pay_to_anchor_is_standard() {
+    let (tx, output) = spending(ScriptBuf::from_bytes(vec![0x51, 2, 0x4e, 0x73]));
+    assert_eq!(policy(&tx, &output, &[]), Ok(()));
+}
+
+#[test]
+fn witness_program_wrong_length() {
+    let (tx, output) = spending(ScriptBuf::from_bytes([vec![0, 33], vec![7; 33]].concat()));
+    assert_eq!(verdict(&tx, &output, &[vec![1]]), Err(ScriptError::WitnessProgramWrongLength));
 }
 
 #[test]
@@ -316,6 +317,6 @@ fn spent_outputs_mismatch() {
     let (tx, output) = spending(Key::taproot(5).script());
     for (input, outputs) in [(0, vec![]), (0, vec![output.clone(); 2]), (1, vec![output])] {
         let error = ScriptError::SpentOutputsMismatch { input, inputs: 1, outputs: outputs.len() };
-        assert_eq!(verify_input(&PrecomputedTransaction::new(&tx, outputs), input, RULES), Err(error));
+        assert_eq!(verify_input(&PrecomputedTransaction::new(&tx, outputs), input, FLAGS), Err(error));
     }
 }

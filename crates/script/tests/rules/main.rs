@@ -5,11 +5,12 @@ mod rsa_lock;
 mod vectors;
 
 use mycoin_primitives::{Amount, OutPoint, ScriptBuf, Transaction, TxOut, Txid, Witness, hashes::Hash};
-use mycoin_script::{PrecomputedTransaction, ScriptError, ScriptRules, verify_input};
+use mycoin_script::{PrecomputedTransaction, ScriptError, ScriptFlags, verify_input};
 use mycoin_testkit::builders::TxBuilder;
 use mycoin_testkit::keys::Key;
 
-const RULES: ScriptRules = ScriptRules { rsa: true };
+/// What the blocks of a coin with the RSA lock are held to.
+const FLAGS: ScriptFlags = ScriptFlags::CONSENSUS.union(ScriptFlags::RSA_LOCK);
 
 /// An output of this script that holds a coin, always at the same place.
 fn spent(script: ScriptBuf) -> (OutPoint, TxOut) {
@@ -28,5 +29,5 @@ fn spending(script: ScriptBuf) -> (Transaction, TxOut) {
 fn verdict(tx: &Transaction, output: &TxOut, witness: &[Vec<u8>]) -> Result<(), ScriptError> {
     let mut tx = tx.clone();
     tx.input[0].witness = Witness::from_slice(witness);
-    verify_input(&PrecomputedTransaction::new(&tx, vec![output.clone()]), 0, RULES)
+    verify_input(&PrecomputedTransaction::new(&tx, vec![output.clone()]), 0, FLAGS)
 }

@@ -1,4 +1,9 @@
-//! The RSA lock.
+//! The RSA lock, rule by rule with new keys; `vectors` runs the document's vectors, whose keys are fixed.
+
+mod cases;
+mod keys;
+mod recorded;
+mod vectors;
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,11 +14,13 @@ use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RSA_P
 use mycoin_primitives::{OutPoint, Script, Transaction, TxOut};
 use mycoin_script::rsa::{KeySize as LockSize, check_spki};
 use mycoin_script::{
-    PrecomputedTransaction, RsaHashType, RsaKeyError, ScriptError, ScriptRules, UnsupportedSpend, rsa_lock_script,
-    rsa_sighash, signature_operation_cost, verify_input,
+    PrecomputedTransaction, RsaHashType, RsaKeyError, ScriptError, ScriptFlags, rsa_lock_script, rsa_sighash,
+    signature_operation_cost, verify_input,
 };
 
-use crate::{RULES, spending, verdict};
+use crate::{spending, verdict};
+
+const WITH_LOCK: ScriptFlags = ScriptFlags::CONSENSUS.union(ScriptFlags::RSA_LOCK);
 
 static KEY: LazyLock<Arc<KeyPair>> = LazyLock::new(|| Arc::new(generate(KeySize::Rsa2048)));
 
@@ -93,9 +100,9 @@ fn a_hash_type_signs_for_itself_only() {
 }
 
 #[test]
-fn witness_empty() {
+fn witness_program_witness_empty() {
     let locked = Locked::new();
-    assert_eq!(locked.verdict(&[]), Err(ScriptError::WitnessEmpty));
+    assert_eq!(locked.verdict(&[]), Err(ScriptError::WitnessProgramWitnessEmpty));
 }
 
 #[test]
@@ -108,11 +115,11 @@ fn rsa_witness_items() {
 }
 
 #[test]
-fn script_sig_not_empty() {
+fn witness_malleated() {
     let mut locked = Locked::new();
     locked.tx.input[0].script_sig = Script::from_bytes(&[0x51]).to_owned();
     let witness = [locked.signature(), locked.spki.clone()];
-    assert_eq!(locked.verdict(&witness), Err(ScriptError::ScriptSigNotEmpty));
+    assert_eq!(locked.verdict(&witness), Err(ScriptError::WitnessMalleated));
 }
 
 #[test]
@@ -237,16 +244,13 @@ fn rsa_key_modulus() {
 }
 
 #[test]
-fn needs_interpreter_where_the_network_has_no_rsa_lock() {
-    let mut locked = Locked::new();
-    let signature = locked.signature();
-    locked.tx.input[0].witness.push(signature);
-    locked.tx.input[0].witness.push(&locked.spki);
+fn anyone_can_spend_where_the_coin_has_no_rsa_lock() {
+    let locked = Locked::new();
     let data = PrecomputedTransaction::new(&locked.tx, vec![locked.output.clone()]);
-    assert_eq!(verify_input(&data, 0, RULES), Ok(()));
-    let kind = UnsupportedSpend::WitnessVersion { version: 16 };
-    let without = ScriptRules { rsa: false };
-    assert_eq!(verify_input(&data, 0, without), Err(ScriptError::NeedsInterpreter { kind }));
+    assert_eq!(verify_input(&data, 0, WITH_LOCK), Err(ScriptError::WitnessProgramWitnessEmpty));
+    assert_eq!(verify_input(&data, 0, ScriptFlags::CONSENSUS), Ok(()));
+    let discouraged = Err(ScriptError::DiscourageUpgradableWitnessProgram);
+    assert_eq!(verify_input(&data, 0, ScriptFlags::STANDARD), discouraged);
 }
 
 #[test]
@@ -256,10 +260,10 @@ fn costs_grow_with_the_key() {
         let (mut tx, output) = spending(rsa_lock_script(&spki));
         tx.input[0].witness.push(vec![0; size.modulus_bytes()]);
         tx.input[0].witness.push(&spki);
-        let cost_by = |rules| signature_operation_cost(&tx, std::slice::from_ref(&output), rules);
-        assert_eq!(cost_by(RULES), cost);
-        assert_eq!(cost_by(ScriptRules { rsa: false }), 0);
+        let cost_by = |flags| signature_operation_cost(&tx, std::slice::from_ref(&output), flags);
+        assert_eq!(cost_by(WITH_LOCK), cost);
+        assert_eq!(cost_by(ScriptFlags::CONSENSUS), 0);
     }
     let (tx, output) = spending(rsa_lock_script(b"no key"));
-    assert_eq!(signature_operation_cost(&tx, &[output], RULES), 3);
+    assert_eq!(signature_operation_cost(&tx, &[output], WITH_LOCK), 3);
 }
