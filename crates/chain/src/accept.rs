@@ -4,7 +4,8 @@
 //! Out:   entries of the block index, blocks in the block files; then [`activate`](super::activate) decides.
 //! Never: a mark on a header because of a body that somebody altered on the way ([`Verdict::Mutated`]).
 //!
-//! Source of the order: Bitcoin Core, `ChainstateManager::AcceptBlockHeader` and `AcceptBlock`, validation.cpp.
+//! Source of the order: Bitcoin Core, `ChainstateManager::ProcessNewBlock`, `AcceptBlockHeader` and `AcceptBlock`,
+//! validation.cpp.
 
 use std::sync::Arc;
 
@@ -57,11 +58,13 @@ impl Chain {
     pub fn accept_block(&self, block: Arc<Block>, now: u32) -> Result<Accepted, AcceptError> {
         self.writing(|| {
             let hash = block.block_hash();
-            let (id, _) = self.place_header(&block.header, now)?;
+            // Before the header is placed: what a block breaks alone leaves no mark, should anybody find another body for it.
+            let checked = self.check_body(hash, block)?;
+            let (id, _) = self.place_header(checked.header(), now)?;
             if self.index.read().get(id).stored.is_some() {
                 return Ok(Accepted { status: BlockStatus::Known, events: Vec::new(), refused: Vec::new() });
             }
-            let checked = self.check_alone(id, hash, block)?;
+            self.check_in_context(id, hash, &checked)?;
             let bytes = encode::serialize(checked.block().as_ref());
             let position = self.store.append_block(&bytes).map_err(ChainError::from)?;
             self.note_stored(id, position, checked.block())?;
@@ -77,7 +80,7 @@ impl Chain {
     ///
     /// [`AcceptError::NotOnTip`], or the rule that it breaks.
     ///
-    /// Source: Bitcoin Core, `TestBlockValidity`, validation.cpp.
+    /// Source of the order: Bitcoin Core, `TestBlockValidity`, validation.cpp.
     pub fn check_candidate(&self, block: &Block, now: u32) -> Result<(), AcceptError> {
         let hash = block.block_hash();
         let parent = block.header.prev_blockhash;
@@ -87,10 +90,10 @@ impl Chain {
             return Err(AcceptError::NotOnTip { parent, tip });
         }
         let branch = self.branch(&tip).ok_or(ChainError::TipMissing { hash: tip })?;
-        consensus::check_header_in_context(&block.header, &self.network, &branch, now)
-            .map_err(|source| AcceptError::Header { hash, source: Box::new(source) })?;
         let broken = |source: BlockRuleError| AcceptError::Block { hash, source: Box::new(source) };
         let checked = consensus::check_block(Arc::new(block.clone()), &self.network).map_err(broken)?;
+        consensus::check_header_in_context(&block.header, &self.network, &branch, now)
+            .map_err(|source| AcceptError::Header { hash, source: Box::new(source) })?;
         consensus::check_block_in_context(&checked, &self.network, &branch).map_err(broken)?;
         let spent = Self::fetch_coins(checked.block(), |outpoint| coins.coin(outpoint))?;
         let effects = consensus::connect_block(&checked, &self.network, &branch, &spent).map_err(broken)?;
@@ -123,18 +126,32 @@ impl Chain {
         Ok((id, HeaderStatus::Added))
     }
 
+    /// Checks a block alone, and that its header has its proof of work. Marks nothing.
+    fn check_body(&self, hash: BlockHash, block: Arc<Block>) -> Result<CheckedBlock, AcceptError> {
+        consensus::check_header(&block.header, &self.network)
+            .map_err(|source| AcceptError::Header { hash, source: Box::new(source) })?;
+        consensus::check_block(block, &self.network)
+            .map_err(|source| AcceptError::Block { hash, source: Box::new(source) })
+    }
+
+    /// Checks a block in the context of its headers, and marks it if a rule is broken that its hash answers for.
+    fn check_in_context(&self, id: Id, hash: BlockHash, checked: &CheckedBlock) -> Result<(), AcceptError> {
+        let Some(parent) = self.index.read().get(id).parent else { return Ok(()) };
+        let Err(source) = consensus::check_block_in_context(checked, &self.network, &self.index.branch(parent)) else {
+            return Ok(());
+        };
+        match consensus::verdict(&source) {
+            Verdict::Invalid => self.mark_invalid(id)?,
+            Verdict::Mutated | Verdict::RetryLater => {}
+        }
+        Err(AcceptError::Block { hash, source: Box::new(source) })
+    }
+
     /// Checks a block alone and in the context of its headers.
     pub(crate) fn check_alone(&self, id: Id, hash: BlockHash, block: Arc<Block>) -> Result<CheckedBlock, AcceptError> {
-        match self.check_without_coins(id, block) {
-            Ok(checked) => Ok(checked),
-            Err(source) => {
-                match consensus::verdict(&source) {
-                    Verdict::Invalid => self.mark_invalid(id)?,
-                    Verdict::Mutated | Verdict::RetryLater => {}
-                }
-                Err(AcceptError::Block { hash, source: Box::new(source) })
-            }
-        }
+        let checked = self.check_body(hash, block)?;
+        self.check_in_context(id, hash, &checked)?;
+        Ok(checked)
     }
 
     pub(crate) fn check_without_coins(&self, id: Id, block: Arc<Block>) -> Result<CheckedBlock, BlockRuleError> {

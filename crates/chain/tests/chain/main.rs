@@ -5,5 +5,6 @@ mod connect;
 mod headers;
 mod help;
 mod invalid;
+mod order;
 mod reorg;
 mod restart;
