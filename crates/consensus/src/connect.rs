@@ -33,15 +33,14 @@ pub struct BlockEffects {
 }
 
 /// The coins that [`connect_block`] has to be given if they exist: what inputs spend from outside the block, and the
-/// coins that the coinbase would create, which must not exist (BIP30).
+/// coins that the block would create, which must not exist (BIP30).
 pub fn coins_needed(block: &Block) -> Vec<OutPoint> {
     let mut needed = Vec::new();
     let mut within: HashSet<Txid> = HashSet::with_capacity(block.txdata.len());
     for tx in &block.txdata {
         let txid = tx.compute_txid();
-        if tx.is_coinbase() {
-            needed.extend(outpoints(txid, tx));
-        } else {
+        needed.extend(outpoints(txid, tx));
+        if !tx.is_coinbase() {
             let spent = tx.input.iter().map(|input| input.previous_output);
             needed.extend(spent.filter(|outpoint| !within.contains(&outpoint.txid)));
         }
@@ -89,14 +88,17 @@ pub fn connect_block(
     Ok(effects)
 }
 
-/// Source: BIP30. Only a coinbase can repeat an id whose outputs are unspent: any other would have to spend again what
-/// its first copy spent.
+/// Only a coinbase could repeat an id whose outputs are unspent, since any other would have to spend again what its first
+/// copy spent; and BIP34 keeps coinbases apart. All are looked at, so that the reason for refusing is Bitcoin's.
+///
+/// Source: BIP30; Bitcoin Core `ConnectBlock`, validation.cpp.
 fn check_overwrites_nothing(checked: &CheckedBlock, coins: &HashMap<OutPoint, Coin>) -> Result<(), BlockRuleError> {
-    let (Some(coinbase), Some(txid)) = (checked.block().txdata.first(), checked.txids().first()) else { return Ok(()) };
-    if outpoints(*txid, coinbase).any(|outpoint| coins.contains_key(&outpoint)) {
-        return Err(BlockRuleError::OverwritesUnspent { txid: *txid });
+    let transactions = checked.block().txdata.iter().zip(checked.txids());
+    let overwrites = |txid, tx| outpoints(txid, tx).any(|outpoint| coins.contains_key(&outpoint));
+    match transactions.into_iter().find(|(tx, txid)| overwrites(**txid, tx)) {
+        Some((_, txid)) => Err(BlockRuleError::OverwritesUnspent { txid: *txid }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn check_coinbase_amount(block: &Block, subsidy: Amount, fees: Amount) -> Result<(), BlockRuleError> {
