@@ -144,7 +144,7 @@ const ABOUT: [&str; 7] = [
     "rules: consensus (Bitcoin Core's MANDATORY_SCRIPT_VERIFY_FLAGS) or standard (STANDARD_SCRIPT_VERIFY_FLAGS). rsa_lock: whether the coin has the RSA lock.",
     "valid: the verdict. error, reason: the rule that it breaks and its words in reject reasons; detail: a sentence for people, not to compare.",
     "message, sighash, signature, spki: for valid RSA spends BIP341's message, its hash under the lock's tag, the signature without its hash type, the key.",
-    "An input that standard rules accept is accepted by the consensus rules too; one that consensus rules reject is rejected by the standard ones for the same reason.",
+    "An input that standard rules accept is accepted by the consensus rules too; one that consensus rules reject is rejected by the standard rules too.",
 ];
 
 /// A key with its output script and the addresses of that.
@@ -219,7 +219,7 @@ fn run(page: &str) {
             let error = verdict(rules).expect_err(name);
             let said = (error.name(), error.reason(), error.to_string());
             assert_eq!(said, (text(vector, "error"), text(vector, "reason"), text(vector, "detail").into()), "{name}");
-            assert_eq!(verdict("standard"), Err(error), "{name}");
+            assert!(verdict("standard").is_err(), "{name}");
             rejected += 1;
         }
         if vector.get("message").is_some() {
