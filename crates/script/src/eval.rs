@@ -8,14 +8,13 @@
 //!
 //! Start at [`eval`].
 
-use mycoin_primitives::bitcoin::opcodes::all as op;
-use mycoin_primitives::hashes::{Hash, hash160, ripemd160, sha1, sha256, sha256d};
+use mycoin_primitives::bitcoin::opcodes::Opcode;
+use mycoin_primitives::bitcoin::opcodes::all::*;
 
 use crate::checker::{Checker, SEQUENCE_DISABLED};
-use crate::encoding;
+use crate::conditions::Conditions;
 use crate::number::{self, LOCK_TIME_BYTES};
-use crate::reader::{Operation, Reader, find_and_delete, push_of};
-use crate::sighash::TaprootExtension;
+use crate::reader::{Operation, Reader};
 use crate::stack::{MAX_STACK_SIZE, Stack};
 use crate::{ScriptError, ScriptFlags};
 
@@ -25,10 +24,6 @@ const MAX_SCRIPT_SIZE: usize = 10_000;
 pub(crate) const MAX_ELEMENT_SIZE: usize = 520;
 /// The most operations above OP_16 in a script. Source: Bitcoin Core `MAX_OPS_PER_SCRIPT`, script/script.h.
 const MAX_OPERATIONS: i64 = 201;
-/// The most keys of a CHECKMULTISIG. Source: Bitcoin Core `MAX_PUBKEYS_PER_MULTISIG`, script/script.h.
-const MAX_MULTISIG_KEYS: i64 = 20;
-/// What a signature check takes of a tapscript's budget. Source: BIP342.
-const VALIDATION_WEIGHT_PER_CHECK: i64 = 50;
 /// What a tapscript signs as the place of the last CODESEPARATOR where there was none. Source: BIP342.
 const NO_CODE_SEPARATOR: u32 = 0xffff_ffff;
 
@@ -83,21 +78,21 @@ pub(crate) fn eval(
 }
 
 /// A script while it runs.
-struct Machine<'a, 'b> {
-    stack: &'a mut Stack,
-    alt_stack: Vec<Vec<u8>>,
-    conditions: Conditions,
-    script: &'a [u8],
+pub(crate) struct Machine<'a, 'b> {
+    pub(crate) stack: &'a mut Stack,
+    pub(crate) alt_stack: Vec<Vec<u8>>,
+    pub(crate) conditions: Conditions,
+    pub(crate) script: &'a [u8],
     /// Where the part begins that signatures cover: after the last executed CODESEPARATOR.
-    code_from: usize,
+    pub(crate) code_from: usize,
     /// The last executed CODESEPARATOR's place among the operations.
-    code_separator: u32,
+    pub(crate) code_separator: u32,
     /// How many count against [`MAX_OPERATIONS`].
-    operations: i64,
-    flags: ScriptFlags,
-    version: Version,
-    tapscript: Tapscript,
-    checker: &'a mut Checker<'b>,
+    pub(crate) operations: i64,
+    pub(crate) flags: ScriptFlags,
+    pub(crate) version: Version,
+    pub(crate) tapscript: Tapscript,
+    pub(crate) checker: &'a mut Checker<'b>,
 }
 
 impl Machine<'_, '_> {
@@ -122,20 +117,20 @@ impl Machine<'_, '_> {
         if operation.data.len() > MAX_ELEMENT_SIZE {
             return Err(ScriptError::PushSize);
         }
-        if self.version != Version::Tapscript && code > op::OP_PUSHNUM_16.to_u8() {
+        if self.version != Version::Tapscript && code > OP_PUSHNUM_16.to_u8() {
             self.count_operations(1)?;
         }
         if is_disabled(code) {
             return Err(ScriptError::DisabledOpcode);
         }
-        if code == op::OP_CODESEPARATOR.to_u8()
+        if operation.is(OP_CODESEPARATOR)
             && self.version == Version::Base
             && self.flags.contains(ScriptFlags::CONST_SCRIPTCODE)
         {
             return Err(ScriptError::OpCodeSeparator);
         }
         let executed = self.conditions.all_true();
-        if code <= op::OP_PUSHDATA4.to_u8() {
+        if code <= OP_PUSHDATA4.to_u8() {
             if executed {
                 if self.minimal() && !operation.is_minimal_push() {
                     return Err(ScriptError::MinimalData);
@@ -144,51 +139,65 @@ impl Machine<'_, '_> {
             }
             return Ok(());
         }
-        let conditional = (op::OP_IF.to_u8()..=op::OP_ENDIF.to_u8()).contains(&code);
+        let conditional = (OP_IF.to_u8()..=OP_ENDIF.to_u8()).contains(&code);
         if !executed && !conditional {
             return Ok(());
         }
-        if code == op::OP_CODESEPARATOR.to_u8() {
+        if operation.is(OP_CODESEPARATOR) {
             self.code_from = after;
             self.code_separator = place;
             return Ok(());
         }
-        self.execute(code, executed)
+        if operation.is(OP_PUSHNUM_NEG1) || (OP_PUSHNUM_1.to_u8()..=OP_PUSHNUM_16.to_u8()).contains(&code) {
+            self.stack.push_number(i64::from(code) - i64::from(OP_RESERVED.to_u8()));
+            return Ok(());
+        }
+        self.execute(Opcode::from(code), executed)
     }
 
-    const fn minimal(&self) -> bool {
+    pub(crate) const fn minimal(&self) -> bool {
         self.flags.contains(ScriptFlags::MINIMALDATA)
     }
 
-    const fn count_operations(&mut self, count: i64) -> Result<(), ScriptError> {
+    pub(crate) const fn count_operations(&mut self, count: i64) -> Result<(), ScriptError> {
         self.operations += count;
         if self.operations > MAX_OPERATIONS { Err(ScriptError::OpCount) } else { Ok(()) }
     }
 
-    fn execute(&mut self, code: u8, executed: bool) -> Result<(), ScriptError> {
-        match code {
-            0x4f | 0x51..=0x60 => {
-                self.stack.push_number(i64::from(code) - 0x50);
-                Ok(())
-            }
-            0x61 => Ok(()),                                       // NOP
-            0x63 | 0x64 => self.begin_if(code == 0x64, executed), // IF, NOTIF
-            0x67 => self.conditions.toggle(),                     // ELSE
-            0x68 => self.conditions.end(),                        // ENDIF
-            0x69 => self.verify(ScriptError::Verify),             // VERIFY
-            0x6a => Err(ScriptError::OpReturn),                   // RETURN
-            0x6b..=0x7d | 0x82 => self.execute_stack(code),
-            0x87 | 0x88 => self.equal(code == 0x88), // EQUAL, EQUALVERIFY
-            0x8b | 0x8c | 0x8f..=0x92 => self.execute_unary(code),
-            0x93 | 0x94 | 0x9a..=0xa4 => self.execute_binary(code),
-            0xa5 => self.within(),
-            0xa6..=0xaa => self.hash(code),
-            0xac | 0xad => self.check_sig(code == 0xad), // CHECKSIG, CHECKSIGVERIFY
-            0xae | 0xaf => self.check_multisig(code == 0xaf), // CHECKMULTISIG, CHECKMULTISIGVERIFY
-            0xb0 | 0xb3..=0xb9 => self.upgradable_nop(), // NOP1, NOP4 to NOP10
-            0xb1 => self.check_lock_time(),
-            0xb2 => self.check_sequence(),
-            0xba => self.check_sig_add(),
+    fn execute(&mut self, operation: Opcode, executed: bool) -> Result<(), ScriptError> {
+        match operation {
+            OP_NOP => Ok(()),
+            OP_IF | OP_NOTIF => self.begin_if(operation == OP_NOTIF, executed),
+            OP_ELSE => self.conditions.toggle(),
+            OP_ENDIF => self.conditions.end(),
+            OP_VERIFY => self.verify(ScriptError::Verify),
+            OP_RETURN => Err(ScriptError::OpReturn),
+            OP_TOALTSTACK | OP_FROMALTSTACK | OP_2DROP | OP_2DUP | OP_3DUP | OP_2OVER | OP_2ROT | OP_2SWAP
+            | OP_IFDUP | OP_DEPTH | OP_DROP | OP_DUP | OP_NIP | OP_OVER | OP_PICK | OP_ROLL | OP_ROT | OP_SWAP
+            | OP_TUCK | OP_SIZE => self.execute_stack(operation),
+            OP_EQUAL | OP_EQUALVERIFY => self.equal(operation == OP_EQUALVERIFY),
+            OP_1ADD | OP_1SUB | OP_NEGATE | OP_ABS | OP_NOT | OP_0NOTEQUAL => self.execute_unary(operation),
+            OP_ADD
+            | OP_SUB
+            | OP_BOOLAND
+            | OP_BOOLOR
+            | OP_NUMEQUAL
+            | OP_NUMEQUALVERIFY
+            | OP_NUMNOTEQUAL
+            | OP_LESSTHAN
+            | OP_GREATERTHAN
+            | OP_LESSTHANOREQUAL
+            | OP_GREATERTHANOREQUAL
+            | OP_MIN
+            | OP_MAX => self.execute_binary(operation),
+            OP_WITHIN => self.within(),
+            OP_RIPEMD160 | OP_SHA1 | OP_SHA256 | OP_HASH160 | OP_HASH256 => self.hash(operation),
+            OP_CHECKSIG | OP_CHECKSIGVERIFY => self.check_sig(operation == OP_CHECKSIGVERIFY),
+            OP_CHECKSIGADD => self.check_sig_add(),
+            OP_CHECKMULTISIG | OP_CHECKMULTISIGVERIFY => self.check_multisig(operation == OP_CHECKMULTISIGVERIFY),
+            OP_CLTV => self.check_lock_time(),
+            OP_CSV => self.check_sequence(),
+            OP_NOP1 | OP_NOP4 | OP_NOP5 | OP_NOP6 | OP_NOP7 | OP_NOP8 | OP_NOP9 | OP_NOP10 => self.upgradable_nop(),
             // RESERVED, VER, VERIF, VERNOTIF, RESERVED1, RESERVED2, and all that have no meaning.
             _ => Err(ScriptError::BadOpcode),
         }
@@ -214,141 +223,9 @@ impl Machine<'_, '_> {
     }
 
     /// Takes the item on top off if it is true.
-    fn verify(&mut self, error: ScriptError) -> Result<(), ScriptError> {
+    pub(crate) fn verify(&mut self, error: ScriptError) -> Result<(), ScriptError> {
         self.stack.need(1)?;
         if self.stack.top_is_true() { self.stack.drop(1) } else { Err(error) }
-    }
-
-    fn execute_stack(&mut self, code: u8) -> Result<(), ScriptError> {
-        let minimal = self.minimal();
-        let stack = &mut *self.stack;
-        match code {
-            // TOALTSTACK
-            0x6b => self.alt_stack.push(stack.pop()?),
-            // FROMALTSTACK
-            0x6c => stack.push(self.alt_stack.pop().ok_or(ScriptError::InvalidAltstackOperation)?),
-            // 2DROP
-            0x6d => stack.drop(2)?,
-            // 2DUP
-            0x6e => repeat(2, || stack.copy_up(1))?,
-            // 3DUP
-            0x6f => repeat(3, || stack.copy_up(2))?,
-            // 2OVER
-            0x70 => repeat(2, || stack.copy_up(3))?,
-            // 2ROT
-            0x71 => repeat(2, || stack.move_up(5))?,
-            // 2SWAP
-            0x72 => repeat(2, || stack.move_up(3))?,
-            // IFDUP
-            0x73 => {
-                stack.need(1)?;
-                if stack.top_is_true() {
-                    stack.copy_up(0)?;
-                }
-            }
-            // DEPTH
-            0x74 => stack.push_number(i64::try_from(stack.len()).map_err(|_| ScriptError::StackSize)?),
-            // DROP
-            0x75 => stack.drop(1)?,
-            // DUP
-            0x76 => stack.copy_up(0)?,
-            // NIP
-            0x77 => drop(stack.remove(1)?),
-            // OVER
-            0x78 => stack.copy_up(1)?,
-            // PICK, ROLL
-            0x79 | 0x7a => {
-                stack.need(2)?;
-                let depth = stack.number(0, minimal)?;
-                stack.drop(1)?;
-                let depth = usize::try_from(depth).map_err(|_| ScriptError::InvalidStackOperation)?;
-                if code == 0x79 { stack.copy_up(depth)? } else { stack.move_up(depth)? }
-            }
-            // ROT
-            0x7b => stack.move_up(2)?,
-            // SWAP
-            0x7c => stack.move_up(1)?,
-            // TUCK
-            0x7d => {
-                stack.need(2)?;
-                let top = stack.peek(0)?.to_vec();
-                stack.insert_below(1, top)?;
-            }
-            // SIZE
-            0x82 => {
-                let size = stack.peek(0)?.len();
-                stack.push_number(i64::try_from(size).map_err(|_| ScriptError::PushSize)?);
-            }
-            _ => return Err(ScriptError::BadOpcode),
-        }
-        Ok(())
-    }
-
-    fn equal(&mut self, verify: bool) -> Result<(), ScriptError> {
-        let equal = self.stack.peek(1)? == self.stack.peek(0)?;
-        self.stack.drop(2)?;
-        self.stack.push_bool(equal);
-        if verify { self.verify(ScriptError::EqualVerify) } else { Ok(()) }
-    }
-
-    fn execute_unary(&mut self, code: u8) -> Result<(), ScriptError> {
-        let number = self.stack.number(0, self.minimal())?;
-        // Four bytes at most, so nothing overflows.
-        let result = match code {
-            0x8b => number + 1,             // 1ADD
-            0x8c => number - 1,             // 1SUB
-            0x8f => -number,                // NEGATE
-            0x90 => number.abs(),           // ABS
-            0x91 => i64::from(number == 0), // NOT
-            _ => i64::from(number != 0),    // 0NOTEQUAL
-        };
-        self.stack.drop(1)?;
-        self.stack.push_number(result);
-        Ok(())
-    }
-
-    fn execute_binary(&mut self, code: u8) -> Result<(), ScriptError> {
-        self.stack.need(2)?;
-        let (a, b) = (self.stack.number(1, self.minimal())?, self.stack.number(0, self.minimal())?);
-        let result = match code {
-            0x93 => a + b,                       // ADD
-            0x94 => a - b,                       // SUB
-            0x9a => i64::from(a != 0 && b != 0), // BOOLAND
-            0x9b => i64::from(a != 0 || b != 0), // BOOLOR
-            0x9c | 0x9d => i64::from(a == b),    // NUMEQUAL, NUMEQUALVERIFY
-            0x9e => i64::from(a != b),           // NUMNOTEQUAL
-            0x9f => i64::from(a < b),            // LESSTHAN
-            0xa0 => i64::from(a > b),            // GREATERTHAN
-            0xa1 => i64::from(a <= b),           // LESSTHANOREQUAL
-            0xa2 => i64::from(a >= b),           // GREATERTHANOREQUAL
-            0xa3 => a.min(b),                    // MIN
-            _ => a.max(b),                       // MAX
-        };
-        self.stack.drop(2)?;
-        self.stack.push_number(result);
-        if code == 0x9d { self.verify(ScriptError::NumEqualVerify) } else { Ok(()) }
-    }
-
-    fn within(&mut self) -> Result<(), ScriptError> {
-        self.stack.need(3)?;
-        let minimal = self.minimal();
-        let (number, from) = (self.stack.number(2, minimal)?, self.stack.number(1, minimal)?);
-        let until = self.stack.number(0, minimal)?;
-        self.stack.drop(3)?;
-        self.stack.push_bool((from..until).contains(&number));
-        Ok(())
-    }
-
-    fn hash(&mut self, code: u8) -> Result<(), ScriptError> {
-        let item = self.stack.pop()?;
-        self.stack.push(match code {
-            0xa6 => ripemd160::Hash::hash(&item).to_byte_array().to_vec(),
-            0xa7 => sha1::Hash::hash(&item).to_byte_array().to_vec(),
-            0xa8 => sha256::Hash::hash(&item).to_byte_array().to_vec(),
-            0xa9 => hash160::Hash::hash(&item).to_byte_array().to_vec(),
-            _ => sha256d::Hash::hash(&item).to_byte_array().to_vec(),
-        });
-        Ok(())
     }
 
     const fn upgradable_nop(&self) -> Result<(), ScriptError> {
@@ -383,169 +260,6 @@ impl Machine<'_, '_> {
         let number = number::decode(self.stack.peek(0)?, self.minimal(), LOCK_TIME_BYTES)?;
         if number < 0 { Err(ScriptError::NegativeLocktime) } else { Ok(number) }
     }
-
-    /// The part of the script that signatures cover, before anything is taken out of it.
-    fn script_code(&self) -> &[u8] {
-        self.script.get(self.code_from..).unwrap_or_default()
-    }
-
-    fn check_sig(&mut self, verify: bool) -> Result<(), ScriptError> {
-        self.stack.need(2)?;
-        let valid = self.signature_is_valid(1, 0)?;
-        self.stack.drop(2)?;
-        self.stack.push_bool(valid);
-        if verify { self.verify(ScriptError::CheckSigVerify) } else { Ok(()) }
-    }
-
-    /// Source: BIP342.
-    fn check_sig_add(&mut self) -> Result<(), ScriptError> {
-        if self.version != Version::Tapscript {
-            return Err(ScriptError::BadOpcode);
-        }
-        self.stack.need(3)?;
-        let number = self.stack.number(1, self.minimal())?;
-        let valid = self.signature_is_valid(2, 0)?;
-        self.stack.drop(3)?;
-        self.stack.push_number(number + i64::from(valid));
-        Ok(())
-    }
-
-    /// Judges the signature and the key at these depths.
-    fn signature_is_valid(&mut self, signature: usize, key: usize) -> Result<bool, ScriptError> {
-        match self.version {
-            Version::Base | Version::WitnessV0 => {
-                let code = self.code_without_signatures(signature, 1)?;
-                let valid = self.ecdsa_is_valid(signature, key, code.as_deref())?;
-                let is_empty = self.stack.peek(signature)?.is_empty();
-                if !valid && !is_empty && self.flags.contains(ScriptFlags::NULLFAIL) {
-                    return Err(ScriptError::SigNullFail);
-                }
-                Ok(valid)
-            }
-            Version::Tapscript => self.tapscript_signature_is_valid(signature, key),
-        }
-    }
-
-    /// The covered part without the signatures from this depth down, where one stands in it; never in a witness.
-    fn code_without_signatures(&self, signature: usize, count: usize) -> Result<Option<Vec<u8>>, ScriptError> {
-        let mut code = None;
-        if self.version != Version::Base {
-            return Ok(code);
-        }
-        for depth in signature..signature + count {
-            let pattern = push_of(self.stack.peek(depth)?);
-            if let Some(shorter) = find_and_delete(code.as_deref().unwrap_or(self.script_code()), &pattern) {
-                if self.flags.contains(ScriptFlags::CONST_SCRIPTCODE) {
-                    return Err(ScriptError::SigFindAndDelete);
-                }
-                code = Some(shorter);
-            }
-        }
-        Ok(code)
-    }
-
-    fn ecdsa_is_valid(&mut self, signature: usize, key: usize, code: Option<&[u8]>) -> Result<bool, ScriptError> {
-        let (signature, key) = (self.stack.peek(signature)?, self.stack.peek(key)?);
-        encoding::check_signature(signature, self.flags)?;
-        encoding::check_key(key, self.flags, self.version)?;
-        let code = code.unwrap_or(self.script.get(self.code_from..).unwrap_or_default());
-        Ok(self.checker.ecdsa_is_valid(signature, key, code, self.version))
-    }
-
-    /// Source: BIP342, "Rules for signature opcodes".
-    fn tapscript_signature_is_valid(&mut self, signature: usize, key: usize) -> Result<bool, ScriptError> {
-        let (signature, key) = (self.stack.peek(signature)?, self.stack.peek(key)?);
-        if !signature.is_empty() {
-            self.tapscript.weight_left -= VALIDATION_WEIGHT_PER_CHECK;
-            if self.tapscript.weight_left < 0 {
-                return Err(ScriptError::TapscriptValidationWeight);
-            }
-        }
-        match key.len() {
-            0 => return Err(ScriptError::TapscriptEmptyPubkey),
-            32 if !signature.is_empty() => {
-                let leaf = Some((self.tapscript.leaf_hash, self.code_separator));
-                let extension = TaprootExtension { annex: self.tapscript.annex, leaf };
-                self.checker.check_schnorr(signature, key, extension)?;
-            }
-            32 => {}
-            // A type without a meaning: any signature is valid.
-            _ if self.flags.contains(ScriptFlags::DISCOURAGE_UPGRADABLE_PUBKEYTYPE) => {
-                return Err(ScriptError::DiscourageUpgradablePubkeyType);
-            }
-            _ => {}
-        }
-        Ok(!signature.is_empty())
-    }
-
-    /// The stack holds, from the top: the number of keys, the keys, the number of signatures, the signatures, and one item more.
-    fn check_multisig(&mut self, verify: bool) -> Result<(), ScriptError> {
-        if self.version == Version::Tapscript {
-            return Err(ScriptError::TapscriptCheckMultisig);
-        }
-        let keys = self.stack.number(0, self.minimal())?;
-        if !(0..=MAX_MULTISIG_KEYS).contains(&keys) {
-            return Err(ScriptError::PubkeyCount);
-        }
-        self.count_operations(keys)?;
-        let keys = usize::try_from(keys).map_err(|_| ScriptError::PubkeyCount)?;
-        self.stack.need(keys + 2)?;
-        let signatures = self.stack.number(keys + 1, self.minimal())?;
-        let signatures = usize::try_from(signatures).map_err(|_| ScriptError::SigCount)?;
-        if signatures > keys {
-            return Err(ScriptError::SigCount);
-        }
-        let first_signature = keys + 2;
-        self.stack.need(first_signature + signatures + 1)?;
-        let code = self.code_without_signatures(first_signature, signatures)?;
-        let valid = self.signatures_fit_keys(keys, first_signature, signatures, code.as_deref())?;
-        self.drop_multisig(first_signature, signatures, valid)?;
-        self.stack.push_bool(valid);
-        if verify { self.verify(ScriptError::CheckMultisigVerify) } else { Ok(()) }
-    }
-
-    /// Whether each signature is valid for a key, in one order with the keys: the key on top first.
-    fn signatures_fit_keys(
-        &mut self,
-        keys: usize,
-        first_signature: usize,
-        signatures: usize,
-        code: Option<&[u8]>,
-    ) -> Result<bool, ScriptError> {
-        let (mut key, mut signature) = (0, 0);
-        while signature < signatures {
-            if signatures - signature > keys - key {
-                return Ok(false);
-            }
-            if self.ecdsa_is_valid(first_signature + signature, 1 + key, code)? {
-                signature += 1;
-            }
-            key += 1;
-        }
-        Ok(true)
-    }
-
-    /// Takes all that CHECKMULTISIG looked at off the stack, and the item that it takes in vain. Source: BIP146, BIP147.
-    fn drop_multisig(&mut self, first_signature: usize, signatures: usize, valid: bool) -> Result<(), ScriptError> {
-        if !valid && self.flags.contains(ScriptFlags::NULLFAIL) {
-            for depth in first_signature..first_signature + signatures {
-                if !self.stack.peek(depth)?.is_empty() {
-                    return Err(ScriptError::SigNullFail);
-                }
-            }
-        }
-        self.stack.drop(first_signature + signatures)?;
-        let in_vain = self.stack.pop()?;
-        if !in_vain.is_empty() && self.flags.contains(ScriptFlags::NULLDUMMY) {
-            return Err(ScriptError::SigNullDummy);
-        }
-        Ok(())
-    }
-}
-
-/// Does it this many times; the first failure ends it.
-fn repeat(times: usize, mut action: impl FnMut() -> Result<(), ScriptError>) -> Result<(), ScriptError> {
-    (0..times).try_for_each(|_| action())
 }
 
 /// CAT, SUBSTR, LEFT, RIGHT, INVERT, AND, OR, XOR, 2MUL, 2DIV, MUL, DIV, MOD, LSHIFT, RSHIFT: switched off in 2010.
@@ -553,77 +267,9 @@ const fn is_disabled(code: u8) -> bool {
     matches!(code, 0x7e..=0x81 | 0x83..=0x86 | 0x8d | 0x8e | 0x95..=0x99)
 }
 
-/// The nested IFs that the script stands in. How many there are and the first that is not taken are all that matters.
-///
-/// Source: Bitcoin Core `ConditionStack`, script/interpreter.cpp, which makes deep nesting cheap.
-#[derive(Debug, Default)]
-struct Conditions {
-    depth: usize,
-    first_false: Option<usize>,
-}
-
-impl Conditions {
-    const fn is_empty(&self) -> bool {
-        self.depth == 0
-    }
-
-    const fn all_true(&self) -> bool {
-        self.first_false.is_none()
-    }
-
-    const fn begin(&mut self, taken: bool) {
-        if !taken && self.first_false.is_none() {
-            self.first_false = Some(self.depth);
-        }
-        self.depth += 1;
-    }
-
-    fn toggle(&mut self) -> Result<(), ScriptError> {
-        let top = self.depth.checked_sub(1).ok_or(ScriptError::UnbalancedConditional)?;
-        match self.first_false {
-            None => self.first_false = Some(top),
-            Some(place) if place == top => self.first_false = None,
-            // One further out is not taken, whatever this one is.
-            Some(_) => {}
-        }
-        Ok(())
-    }
-
-    fn end(&mut self) -> Result<(), ScriptError> {
-        self.depth = self.depth.checked_sub(1).ok_or(ScriptError::UnbalancedConditional)?;
-        if self.first_false == Some(self.depth) {
-            self.first_false = None;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn conditions_count_as_a_stack_would() {
-        // Every sequence of eight steps, beside a plain stack of truths.
-        for steps in 0..4_u32.pow(8) {
-            let (mut conditions, mut plain) = (Conditions::default(), Vec::new());
-            for step in 0..8 {
-                let (ours, theirs) = match steps >> (2 * step) & 3 {
-                    0 | 1 => {
-                        let taken = steps >> (2 * step) & 1 == 1;
-                        conditions.begin(taken);
-                        plain.push(taken);
-                        (true, true)
-                    }
-                    2 => (conditions.toggle().is_ok(), plain.last_mut().map(|top| *top = !*top).is_some()),
-                    _ => (conditions.end().is_ok(), plain.pop().is_some()),
-                };
-                assert_eq!(ours, theirs);
-                assert_eq!(conditions.all_true(), plain.iter().all(|taken| *taken));
-                assert_eq!(conditions.is_empty(), plain.is_empty());
-            }
-        }
-    }
 
     #[test]
     fn fifteen_operations_are_switched_off() {

@@ -4,11 +4,14 @@
 //! Out:   a verdict for each input ([`verify_input`]), what its signatures cost, signature hashes for signers.
 //! Never: I/O, clocks, randomness.
 //!
-//! Start at [`verify_input`]; the interpreter itself is `eval.rs`.
+//! Start at [`verify_input`], in `verify.rs`, which runs scripts in their order. The interpreter is `eval.rs`; its operations on
+//! items are in `data.rs`, those that check signatures in `signatures.rs`, which ask `checker.rs`.
 
 mod cache;
 mod catalogue;
 mod checker;
+mod conditions;
+mod data;
 mod encoding;
 mod error;
 mod eval;
@@ -17,6 +20,7 @@ mod number;
 mod reader;
 pub mod rsa;
 mod sighash;
+mod signatures;
 mod sigops;
 mod stack;
 mod verify;

@@ -4,6 +4,7 @@
 //! Out:   its operations with what they push; where reading stopped.
 //! Never: a judgement on what an operation does.
 
+use mycoin_primitives::bitcoin::opcodes::Opcode;
 use mycoin_primitives::bitcoin::opcodes::all::{
     OP_CODESEPARATOR, OP_PUSHBYTES_0, OP_PUSHDATA1, OP_PUSHDATA2, OP_PUSHDATA4, OP_PUSHNUM_1, OP_PUSHNUM_16,
     OP_PUSHNUM_NEG1,
@@ -19,6 +20,10 @@ pub(crate) struct Operation<'a> {
 }
 
 impl Operation<'_> {
+    pub(crate) fn is(&self, code: Opcode) -> bool {
+        self.code == code.to_u8()
+    }
+
     /// Whether the push has the shortest form for its bytes. Source: Bitcoin Core `CheckMinimalPush`, script/script.cpp.
     pub(crate) fn is_minimal_push(&self) -> bool {
         let shortest = match *self.data {
@@ -194,7 +199,7 @@ pub(crate) fn without_code_separators(script: &[u8]) -> (usize, Vec<u8>) {
     while let Some(operation) = reader.next() {
         let to = reader.position();
         match operation {
-            Ok(operation) if operation.code == OP_CODESEPARATOR.to_u8() => separators += 1,
+            Ok(operation) if operation.is(OP_CODESEPARATOR) => separators += 1,
             Ok(_) | Err(CutShort) => kept.extend_from_slice(script.get(from..to).unwrap_or_default()),
         }
         if operation.is_err() {
