@@ -5,4 +5,10 @@
 
 mod addresses;
 mod filters;
+mod flags;
+mod script_tests;
+mod script_text;
+mod sighash;
 mod support;
+mod taproot;
+mod transactions;

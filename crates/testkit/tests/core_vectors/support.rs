@@ -10,7 +10,8 @@ pub(crate) struct Report {
     file: &'static str,
     entries: usize,
     ran: usize,
-    failures: Vec<String>,
+    /// The first thing that went wrong in each case that failed, with the case's number.
+    failures: Vec<(usize, String)>,
 }
 
 impl Report {
@@ -26,8 +27,8 @@ impl Report {
 
     /// Holds a case to what it expects; `describe` says what was found instead and which case it is.
     pub(crate) fn expect(&mut self, holds: bool, describe: impl FnOnce() -> String) {
-        if !holds {
-            self.failures.push(describe());
+        if !holds && self.failures.last().is_none_or(|(case, _)| *case != self.ran) {
+            self.failures.push((self.ran, describe()));
         }
     }
 
@@ -38,8 +39,10 @@ impl Report {
     /// When a case failed, or another number of cases ran than the file has.
     pub(crate) fn conclude(self, cases: usize) {
         let Self { file, entries, ran, failures } = self;
-        writeln!(std::io::stderr(), "{file}: {entries} entries, {ran} cases ran, {} failures", failures.len())
+        writeln!(std::io::stderr(), "{file}: {entries} entries, {ran} cases ran, {} failed", failures.len())
             .expect("standard error can be written");
+        let failures: Vec<String> =
+            failures.into_iter().map(|(case, failure)| format!("case {case}: {failure}")).collect();
         assert!(failures.is_empty(), "{file}:\n{}", failures.join("\n"));
         assert_eq!(ran, cases, "{file}: every case runs");
     }
@@ -58,4 +61,9 @@ pub(crate) fn text(value: &Value) -> &str {
 /// The bytes that the case must hold there, as hexadecimal digits.
 pub(crate) fn bytes(value: &Value) -> Vec<u8> {
     Vec::from_hex(text(value)).unwrap_or_else(|error| panic!("{value}: {error}"))
+}
+
+/// The whole number that the case must hold there.
+pub(crate) fn integer(value: &Value) -> i64 {
+    value.as_i64().unwrap_or_else(|| panic!("a number is expected: {value}"))
 }
