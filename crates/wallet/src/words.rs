@@ -108,41 +108,6 @@ mod tests {
     const ABANDON: &str =
         "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
 
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    #[test]
-    fn bip39_vectors() {
-        // Entropy and words of BIP39's list; the seeds are for its passphrase "TREZOR", so only the first one's
-        // well-known seed without a passphrase is compared.
-        for (entropy, words) in [
-            ("00000000000000000000000000000000", ABANDON),
-            (
-                "7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f",
-                "legal winner thank year wave sausage worth useful legal winner thank yellow",
-            ),
-            (
-                "80808080808080808080808080808080",
-                "letter advice cage absurd amount doctor acoustic avoid letter advice cage above",
-            ),
-            ("ffffffffffffffffffffffffffffffff", "zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo wrong"),
-            (
-                "f585c11aec520db57dd353c69554b21a89b20fb0650966fa0a9d6f74fd989d8f",
-                "void come effort suffer camp survey warrior heavy shoot primary clutch crush open amazing screen patrol group space point ten exist slush involve unfold",
-            ),
-        ] {
-            let parsed = RecoveryWords::parse(words).expect("a vector of BIP39");
-            assert_eq!(hex(parsed.entropy()), entropy);
-            assert_eq!(parsed.words().collect::<Vec<_>>().join(" "), words);
-        }
-        let seed = RecoveryWords::parse(ABANDON).ok().and_then(|words| words.seed()).expect("a vector of BIP39");
-        assert_eq!(
-            hex(seed.as_slice()),
-            "5eb00bbddcf069084889a8ab9155568165f5c453ccb85e70811aaed6f6da5fc19a5ac40b389cd370d086206dec8aa6c43daea6690f20ad3d8d48b2d2ce9e38e4"
-        );
-    }
-
     #[test]
     fn mistakes_are_named_by_their_place() {
         let refused = |text: &str| RecoveryWords::parse(text).err();
