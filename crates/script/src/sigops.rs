@@ -60,8 +60,10 @@ fn input_cost(input: &TxIn, output: &TxOut, flags: ScriptFlags) -> u64 {
     if !locked.is_p2sh() {
         return witness_cost(locked, &input.witness, flags);
     }
-    let Some(redeem) = redeem_script(&input.script_sig) else { return 0 };
-    count(redeem, Multisig::ByKeys) * LEGACY_COST_FACTOR + nested_witness_cost(redeem, &input.witness)
+    // Before BIP16 nothing but the hash was compared.
+    let redeem = if flags.contains(ScriptFlags::P2SH) { redeem_script(&input.script_sig) } else { None };
+    let Some(redeem) = redeem else { return 0 };
+    count(redeem, Multisig::ByKeys) * LEGACY_COST_FACTOR + nested_witness_cost(redeem, &input.witness, flags)
 }
 
 fn witness_cost(locked: &Script, witness: &Witness, flags: ScriptFlags) -> u64 {
@@ -70,12 +72,14 @@ fn witness_cost(locked: &Script, witness: &Witness, flags: ScriptFlags) -> u64 {
         let size = KeySize::ALL.into_iter().find(|size| spki_bytes == Some(size.spki_bytes()));
         return size.map_or(UNKNOWN_KEY_COST, KeySize::verify_cost);
     }
-    nested_witness_cost(locked, witness)
+    nested_witness_cost(locked, witness, flags)
 }
 
 /// The RSA lock, like taproot, cannot be nested in P2SH.
-fn nested_witness_cost(program: &Script, witness: &Witness) -> u64 {
-    if program.is_p2wpkh() {
+fn nested_witness_cost(program: &Script, witness: &Witness, flags: ScriptFlags) -> u64 {
+    if !flags.contains(ScriptFlags::WITNESS) {
+        0
+    } else if program.is_p2wpkh() {
         1
     } else if program.is_p2wsh() {
         witness.last().map_or(0, |script| count(Script::from_bytes(script), Multisig::ByKeys))

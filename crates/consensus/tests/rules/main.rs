@@ -5,6 +5,7 @@ mod connect;
 mod decoding;
 mod header;
 mod order;
+mod sigops;
 mod spend;
 mod transaction;
 
