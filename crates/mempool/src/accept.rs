@@ -253,7 +253,8 @@ impl Mempool {
 
     /// The coins that `tx` spends, in input order, those that a replaced transaction spends now included.
     fn coins_of(&self, tx: &Transaction, txid: &Txid, tip: Tip<'_>) -> Result<Vec<Coin>, RejectReason> {
-        let find = |outpoint: &OutPoint| self.unconfirmed_coin(outpoint, tip.next()).or_else(|| tip.coins.coin(outpoint));
+        let find =
+            |outpoint: &OutPoint| self.unconfirmed_coin(outpoint, tip.next()).or_else(|| tip.coins.coin(outpoint));
         let mut spent = Vec::with_capacity(tx.input.len());
         for input in &tx.input {
             match find(&input.previous_output) {

@@ -1,31 +1,101 @@
-//! Why a transaction may not wait here: one variant for each policy rule, with Bitcoin Core's reject string.
+//! Why a transaction may not wait here: one variant for each policy rule.
+//!
+//! `reject.rs` gives Bitcoin Core's strings for them, `failure.rs` what a person reads.
 
 use mycoin_consensus::TxRuleError;
-use mycoin_primitives::{Amount, Failure, FeeRate, OutPoint, Txid, Wtxid};
+use mycoin_primitives::{Amount, FeeRate, OutPoint, Txid, Wtxid};
 use mycoin_script::ScriptError;
 
-/// The limit that a chain of unconfirmed transactions would exceed.
+use crate::truc::TrucViolation;
+
+/// The limit that a cluster of unconfirmed transactions would exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PackageLimit {
-    /// Too many unconfirmed ancestors, itself included.
-    AncestorCount,
-    /// Its ancestors and itself are too large together.
-    AncestorSize,
-    /// An ancestor would have too many descendants, itself included.
-    DescendantCount,
-    /// An ancestor and its descendants would be too large together.
-    DescendantSize,
+pub enum ClusterLimit {
+    /// Too many hang together.
+    Count,
+    /// They are too large together, in virtual bytes.
+    Size,
 }
 
-impl PackageLimit {
+impl ClusterLimit {
     const fn name(self) -> &'static str {
         match self {
-            Self::AncestorCount => "the number of its ancestors",
-            Self::AncestorSize => "the size of its ancestors",
-            Self::DescendantCount => "the number of an ancestor's descendants",
-            Self::DescendantSize => "the size of an ancestor's descendants",
+            Self::Count => "number",
+            Self::Size => "size in virtual bytes",
         }
     }
+}
+
+/// Why spending an output is not standard, its witness left out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InputProblem {
+    /// Its script is of no standard kind.
+    #[error("what it spends is locked by an unusual script")]
+    UnknownScript,
+    /// It is a witness program that has no meaning yet, so that anybody may spend it.
+    #[error("what it spends is kept for later rules")]
+    UndefinedWitnessProgram,
+    /// A P2SH input's script cannot be run.
+    #[error("its script is broken: {error}")]
+    MalformedScriptSig {
+        /// The script rule that it breaks.
+        error: ScriptError,
+    },
+    /// A P2SH input without a redeem script.
+    #[error("the script that its output names is missing")]
+    MissingRedeemScript,
+    /// A redeem script with many signature operations.
+    #[error("its redeem script has {found} signature checks; at most {limit} are relayed")]
+    RedeemScriptSigops {
+        /// How many there are.
+        found: u64,
+        /// The limit.
+        limit: u64,
+    },
+}
+
+/// Why a witness is not standard.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WitnessProblem {
+    /// An anchor is spent without a witness.
+    #[error("an anchor takes none")]
+    Anchor,
+    /// What is spent takes no witness.
+    #[error("what the input spends takes none")]
+    NoWitnessProgram,
+    /// A P2SH input without a redeem script.
+    #[error("the script that the output names is missing")]
+    NoRedeemScript,
+    /// The witness script is large.
+    #[error("its script has {size} bytes; at most {limit} are relayed")]
+    ScriptSize {
+        /// Its size in bytes.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The stack has many items.
+    #[error("it has {count} items; at most {limit} are relayed")]
+    ItemCount {
+        /// How many there are besides the script.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// An item is large.
+    #[error("an item has {size} bytes; at most {limit} are relayed")]
+    ItemSize {
+        /// Its size in bytes.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Taproot's annex has no meaning yet.
+    #[error("it has an annex, which has no meaning yet")]
+    Annex,
+    /// A taproot script path without a control block.
+    #[error("its control block is empty")]
+    EmptyControlBlock,
 }
 
 /// The policy rules that a transaction can break. One variant is one rule, with a test of its name.
@@ -41,9 +111,9 @@ pub enum RejectReason {
     #[error("the transaction has version {version}; versions 1 to {highest} are relayed")]
     Version {
         /// Its version.
-        version: i32,
+        version: u32,
         /// The highest that is relayed.
-        highest: i32,
+        highest: u32,
     },
     /// Heavier than what is relayed.
     #[error("the transaction weighs {weight} units; at most {limit} are relayed")]
@@ -77,9 +147,15 @@ pub enum RejectReason {
         /// The input.
         input: usize,
     },
-    /// An output locked in a way that this node does not spend.
-    #[error("output {output} is locked in a way that this coin does not use yet")]
+    /// An output of no standard kind.
+    #[error("output {output} is locked by an unusual script")]
     ScriptPubkey {
+        /// The output.
+        output: usize,
+    },
+    /// A bare multisig output, where these are not relayed.
+    #[error("output {output} is a bare multisig, which is not relayed")]
+    BareMultisig {
         /// The output.
         output: usize,
     },
@@ -91,7 +167,7 @@ pub enum RejectReason {
         /// The limit.
         limit: usize,
     },
-    /// An output that costs more to spend than it is worth.
+    /// More than one output that costs more to spend than it is worth.
     #[error("output {output} holds {value}, less than it costs to spend; an output of its kind holds at least {least}")]
     Dust {
         /// The output.
@@ -100,6 +176,22 @@ pub enum RejectReason {
         value: Amount,
         /// The least value of such an output.
         least: Amount,
+    },
+    /// An output that costs more to spend than it is worth, in a transaction that somebody earns from mining.
+    #[error("output {output} holds {value}, less than it costs to spend; an output of its kind holds at least {least}")]
+    DustWithFee {
+        /// The output.
+        output: usize,
+        /// Its value.
+        value: Amount,
+        /// The least value of such an output.
+        least: Amount,
+    },
+    /// It spends from an unconfirmed transaction and leaves that one's dust.
+    #[error("the transaction leaves {outpoint}, a tiny output that must be spent together with the others")]
+    UnspentDust {
+        /// The dust that is left.
+        outpoint: OutPoint,
     },
     /// The same transaction waits already.
     #[error("transaction {txid} was sent already and waits to be confirmed")]
@@ -129,11 +221,29 @@ pub enum RejectReason {
         /// The first missing coin.
         outpoint: OutPoint,
     },
-    /// A witness with parts that have no meaning yet.
-    #[error("the witness of input {input} has an annex, which has no meaning yet")]
-    WitnessAnnex {
+    /// Its inputs may execute more signature operations outside of witnesses than what is relayed.
+    #[error("the transaction's inputs have {found} signature checks outside of witnesses; at most {limit} are relayed")]
+    LegacySigops {
+        /// How many there are.
+        found: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// An input spends in a way that is not relayed.
+    #[error("input {input} is not relayed: {problem}")]
+    NonstandardInput {
         /// The input.
         input: usize,
+        /// What is unusual.
+        problem: InputProblem,
+    },
+    /// A witness that is not relayed.
+    #[error("the witness of input {input} is not relayed: {problem}")]
+    NonstandardWitness {
+        /// The input.
+        input: usize,
+        /// What is unusual.
+        problem: WitnessProblem,
     },
     /// More signature checks than what is relayed.
     #[error("the transaction's signature checks cost {cost}; at most {limit} is relayed")]
@@ -170,11 +280,14 @@ pub enum RejectReason {
         /// The highest fee that the sender allowed.
         limit: Amount,
     },
-    /// It would stand in too long a chain of unconfirmed transactions.
-    #[error("the transaction would stand in too long a chain of unconfirmed ones: {} would be {value}, and the limit is {limit}", rule.name())]
-    TooLongChain {
+    /// It breaks a rule on transactions of version 3.
+    #[error("{0}")]
+    Truc(#[from] TrucViolation),
+    /// Too many unconfirmed transactions would hang together.
+    #[error("the transaction would hang together with too many unconfirmed ones: their {} would be {value}, and the limit is {limit}", rule.name())]
+    TooLargeCluster {
         /// Which limit.
-        rule: PackageLimit,
+        rule: ClusterLimit,
         /// The value with it.
         value: u64,
         /// The limit.
@@ -194,54 +307,52 @@ pub enum RejectReason {
         /// The transaction that spends it.
         waiting: Txid,
     },
-    /// Rule 2: a replacement needs no unconfirmed coin that the replaced ones did not need.
-    #[error(
-        "the transaction would replace {waiting}, and also spends the unconfirmed {outpoint}, which that one does not"
-    )]
-    ReplacementAddsUnconfirmed {
-        /// The transaction that it would replace.
-        waiting: Txid,
-        /// The new unconfirmed coin.
-        outpoint: OutPoint,
-    },
     /// Rule 3 and 4: a replacement pays for what it replaces and for its own relay.
     #[error(
         "the transaction spends a coin that the waiting transaction {waiting} spends already; \
          to replace that one it must pay a fee of at least {least}, and it pays {fee}"
     )]
     ReplacementFee {
-        /// The transaction that it would replace.
+        /// A transaction that it would replace.
         waiting: Txid,
         /// Its fee.
         fee: Amount,
+        /// What all that it would replace pay.
+        paid: Amount,
         /// The least fee.
         least: Amount,
+        /// Whether a sibling would give way that spends other coins.
+        sibling: bool,
     },
-    /// A replacement's fee rate is above that of each one that it replaces directly.
+    /// A replacement is mined no later than what it replaces.
     #[error(
         "the transaction spends a coin that the waiting transaction {waiting} spends already; \
-         to replace that one it must pay more than {rate_to_beat}, and it pays {rate}"
+         to replace that one it must pay {rate_to_beat} or more, and with its ancestors it pays {rate}"
     )]
     ReplacementRate {
         /// The transaction that it would replace.
         waiting: Txid,
-        /// Its fee rate.
+        /// Its fee rate, or that with its unconfirmed ancestors if lower.
         rate: FeeRate,
-        /// The rate that it must exceed.
+        /// The rate that is asked for.
         rate_to_beat: FeeRate,
     },
-    /// Rule 5: a replacement evicts at most so many.
-    #[error("the transaction would replace {count} waiting ones; at most {limit} are replaced at once")]
+    /// Rule 5: a replacement's direct conflicts lie in at most so many clusters.
+    #[error(
+        "the transaction would replace others in {count} groups of waiting ones or more; at most {limit} are changed at once"
+    )]
     ReplacesTooMany {
-        /// How many.
+        /// In how many clusters they lie; no more than one above the limit is counted.
         count: usize,
         /// The limit.
         limit: usize,
+        /// Whether a sibling would give way that spends other coins.
+        sibling: bool,
     },
-    /// An input spends what only the script interpreter could check.
-    #[error("input {input} cannot be checked: {error}")]
-    NonstandardInput {
-        /// The input.
+    /// The transaction has no witnesses at all, and spends what takes one: perhaps somebody took them away.
+    #[error("input {input} of the transaction is not signed")]
+    WitnessStripped {
+        /// The first input that fails.
         input: usize,
         /// What the script check says.
         error: ScriptError,
@@ -262,133 +373,4 @@ pub enum RejectReason {
         /// The script rule that fails.
         error: ScriptError,
     },
-}
-
-impl RejectReason {
-    /// Bitcoin Core's reject string, as `sendrawtransaction` and `testmempoolaccept` show it.
-    ///
-    /// Source: Bitcoin Core v30, validation.cpp, policy/policy.cpp, policy/rbf.cpp.
-    pub fn reject_reason(&self) -> String {
-        match self {
-            // Blocks are refused with another word for the two locks.
-            Self::Rule(TxRuleError::NotFinal { .. }) => "non-final".into(),
-            Self::Rule(TxRuleError::SequenceLocked { .. }) => "non-BIP68-final".into(),
-            Self::Rule(error) => error.reject_reason().into(),
-            Self::Coinbase => "coinbase".into(),
-            Self::Version { .. } => "version".into(),
-            Self::TooHeavy { .. } => "tx-size".into(),
-            Self::TooSmall { .. } => "tx-size-small".into(),
-            Self::ScriptSigSize { .. } => "scriptsig-size".into(),
-            Self::ScriptSigNotPushOnly { .. } => "scriptsig-not-pushonly".into(),
-            Self::ScriptPubkey { .. } => "scriptpubkey".into(),
-            Self::DataCarrier { .. } => "datacarrier".into(),
-            Self::Dust { .. } => "dust".into(),
-            Self::AlreadyWaiting { .. } => "txn-already-in-mempool".into(),
-            Self::OtherWitnessWaiting { .. } => "txn-same-nonwitness-data-in-mempool".into(),
-            Self::AlreadyConfirmed { .. } => "txn-already-known".into(),
-            Self::MissingInputs { .. } => "bad-txns-inputs-missingorspent".into(),
-            Self::WitnessAnnex { .. } => "bad-witness-nonstandard".into(),
-            Self::TooManySigops { .. } => "bad-txns-too-many-sigops".into(),
-            Self::BelowRelayFee { fee, least } => {
-                format!("min relay fee not met, {} < {}", fee.to_sat(), least.to_sat())
-            }
-            Self::BelowPoolFee { fee, least } => {
-                format!("mempool min fee not met, {} < {}", fee.to_sat(), least.to_sat())
-            }
-            Self::PoolFull => "mempool full".into(),
-            Self::FeeAboveLimit { .. } => "max-fee-exceeded".into(),
-            Self::TooLongChain { .. } => "too-long-mempool-chain".into(),
-            Self::SpendsReplaced { .. } => "bad-txns-spends-conflicting-tx".into(),
-            Self::Conflict { .. } => "txn-mempool-conflict".into(),
-            Self::ReplacementAddsUnconfirmed { .. } => "replacement-adds-unconfirmed".into(),
-            Self::ReplacementFee { fee, least, .. } => {
-                format!("insufficient fee, rejecting replacement; {} < {}", fee.to_sat(), least.to_sat())
-            }
-            Self::ReplacementRate { rate, rate_to_beat, .. } => format!(
-                "insufficient fee, rejecting replacement; new feerate {} <= old feerate {}",
-                rate.to_sat_per_kvb(),
-                rate_to_beat.to_sat_per_kvb()
-            ),
-            Self::ReplacesTooMany { .. } => "too many potential replacements".into(),
-            Self::NonstandardInput { .. } => "bad-txns-nonstandard-inputs".into(),
-            Self::Unsigned { error, .. } | Self::Script { error, .. } => {
-                format!("mempool-script-verify-flag-failed ({error})")
-            }
-        }
-    }
-}
-
-impl Failure for RejectReason {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Rule(error) => error.code(),
-            Self::Coinbase => "tx/coinbase",
-            Self::Version { .. }
-            | Self::ScriptSigSize { .. }
-            | Self::ScriptSigNotPushOnly { .. }
-            | Self::ScriptPubkey { .. }
-            | Self::DataCarrier { .. }
-            | Self::WitnessAnnex { .. }
-            | Self::TooManySigops { .. }
-            | Self::NonstandardInput { .. } => "tx/non-standard",
-            Self::TooHeavy { .. } => "tx/too-large",
-            Self::TooSmall { .. } => "tx/too-small",
-            Self::Dust { .. } => "tx/dust",
-            Self::AlreadyWaiting { .. } | Self::OtherWitnessWaiting { .. } => "tx/already-sent",
-            Self::AlreadyConfirmed { .. } => "tx/already-confirmed",
-            Self::MissingInputs { .. } => "tx/missing-inputs",
-            Self::BelowRelayFee { .. } | Self::BelowPoolFee { .. } => "tx/fee-too-low",
-            Self::PoolFull => "tx/pool-full",
-            Self::FeeAboveLimit { .. } => "tx/fee-too-high",
-            Self::TooLongChain { .. } => "tx/too-long-chain",
-            Self::SpendsReplaced { .. }
-            | Self::Conflict { .. }
-            | Self::ReplacementAddsUnconfirmed { .. }
-            | Self::ReplacementFee { .. }
-            | Self::ReplacementRate { .. }
-            | Self::ReplacesTooMany { .. } => "tx/double-spend",
-            Self::Unsigned { .. } => "tx/unsigned",
-            Self::Script { .. } => "tx/wrong-signature",
-        }
-    }
-
-    fn next_step(&self) -> &'static str {
-        match self {
-            Self::Rule(error) => error.next_step(),
-            Self::Coinbase => "Send a transaction that spends coins.",
-            Self::Version { .. } => "Make the transaction again as version 2.",
-            Self::TooHeavy { .. } => "Split the payment into several smaller ones.",
-            Self::TooSmall { .. } => "Add an output or an input.",
-            Self::ScriptSigSize { .. } | Self::ScriptSigNotPushOnly { .. } | Self::WitnessAnnex { .. } => {
-                "Sign the transaction again with a wallet of this coin."
-            }
-            Self::ScriptPubkey { .. } => "Pay to an address that a wallet of this coin made.",
-            Self::DataCarrier { .. } => "Put less data into the transaction.",
-            Self::TooManySigops { .. } => "Spend fewer coins at once.",
-            Self::Dust { .. } => "Send a larger amount.",
-            Self::AlreadyWaiting { .. } | Self::OtherWitnessWaiting { .. } => {
-                "There is nothing to do: it is confirmed with one of the next blocks."
-            }
-            Self::AlreadyConfirmed { .. } => "There is nothing to do: the payment is in the chain.",
-            Self::MissingInputs { .. } => {
-                "Bring the wallet up to date and make the payment again; if it spends an unsent transaction, send that first."
-            }
-            Self::BelowRelayFee { .. } => "Choose a higher fee.",
-            Self::BelowPoolFee { .. } | Self::PoolFull => "Choose a higher fee, or try again later.",
-            Self::FeeAboveLimit { .. } => "Check the fee; if it is meant, raise the limit.",
-            Self::TooLongChain { .. } => "Wait until the earlier payments are confirmed.",
-            Self::SpendsReplaced { .. }
-            | Self::Conflict { .. }
-            | Self::ReplacementAddsUnconfirmed { .. }
-            | Self::ReplacesTooMany { .. } => {
-                "Wait for the earlier payment, or bring the wallet up to date and pay with other coins."
-            }
-            Self::ReplacementFee { .. } | Self::ReplacementRate { .. } => {
-                "Wait for the earlier payment, or pay a higher fee to replace it."
-            }
-            Self::NonstandardInput { .. } => "Spend coins that a wallet of this coin owns.",
-            Self::Unsigned { .. } => "Sign the transaction, then send it again.",
-            Self::Script { .. } => "Sign the transaction again with the wallet that owns the coins.",
-        }
-    }
 }

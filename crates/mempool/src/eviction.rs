@@ -42,7 +42,7 @@ impl RollingMinimum {
         }
         // Float to integer casts saturate, and the rate is never negative.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        FeeRate::from_sat_per_kvb(rate.round() as u64).max(policy::INCREMENTAL_RATE)
+        FeeRate::from_sat_per_kvb(rate.round() as u64).max(policy::DEFAULT_INCREMENTAL_RELAY_FEE)
     }
 
     #[allow(clippy::cast_precision_loss)] // Rates and times stay far below 2^52.
@@ -56,7 +56,7 @@ impl RollingMinimum {
             _ => HALF_LIFE,
         };
         let rate = self.rate / 2f64.powf(now.saturating_sub(self.since) as f64 / half_life);
-        if rate < policy::INCREMENTAL_RATE.to_sat_per_kvb() as f64 / 2.0 { 0.0 } else { rate }
+        if rate < policy::DEFAULT_INCREMENTAL_RELAY_FEE.to_sat_per_kvb() as f64 / 2.0 { 0.0 } else { rate }
     }
 
     fn settle(&mut self, now: u64, memory: usize, limit: usize) {
@@ -66,7 +66,8 @@ impl RollingMinimum {
 
     #[allow(clippy::cast_precision_loss)]
     fn raise(&mut self, evicted: FeeRate) {
-        let above = evicted.to_sat_per_kvb().saturating_add(policy::INCREMENTAL_RATE.to_sat_per_kvb()) as f64;
+        let above =
+            evicted.to_sat_per_kvb().saturating_add(policy::DEFAULT_INCREMENTAL_RELAY_FEE.to_sat_per_kvb()) as f64;
         if above > self.rate {
             self.rate = above;
             self.falling = false;
@@ -157,7 +158,8 @@ mod tests {
         assert_eq!(world.pool.min_fee(world.now), FeeRate::from_sat_per_kvb(10_100));
         let tx = world.spend(&coins[2..], 1, 1_100);
         let refused = world.accept(&tx).expect_err("the minimum has risen");
-        assert_eq!(refused.reject_reason(), "mempool min fee not met, 1100 < 1111");
+        assert_eq!(refused.reject_reason(), "mempool min fee not met");
+        assert_eq!(refused.reject_details(&tx), "mempool min fee not met, 1100 < 1111");
     }
 
     #[test]
@@ -174,7 +176,7 @@ mod tests {
         // A pool that is nearly empty lets it fall four times as fast.
         world.mine(1);
         assert_eq!(world.pool.min_fee(world.now + 3 * 3_600 - 60).to_sat_per_kvb() / 100, 50);
-        assert_eq!(world.pool.min_fee(world.now + 1_000 * 3_600), policy::MINIMUM_RELAY_RATE);
+        assert_eq!(world.pool.min_fee(world.now + 1_000 * 3_600), policy::DEFAULT_MIN_RELAY_TX_FEE);
     }
 
     #[test]

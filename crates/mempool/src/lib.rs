@@ -7,23 +7,35 @@
 //! Start at [`Mempool::accept`].
 
 mod accept;
+mod clusters;
 mod entry;
+mod ephemeral;
 mod error;
 mod eviction;
+mod failure;
+mod inputs;
 mod packages;
 mod persist;
 pub mod policy;
 mod pool;
+mod reject;
 mod reorg;
 mod replacement;
+mod solver;
+mod standard;
 mod template;
+mod truc;
 
 pub use accept::Accepted;
 pub use entry::{Entry, PackageTotals};
-pub use error::{PackageLimit, RejectReason};
+pub use error::{ClusterLimit, InputProblem, RejectReason, WitnessProblem};
+pub use mycoin_script::SignatureCache;
+pub use packages::{PackageError, PackageReport};
 pub use persist::LoadReport;
 pub use pool::{Mempool, MempoolEvent, MempoolInfo, MempoolLimits, RemovalReason};
+pub use solver::OutputKind;
 pub use template::{BlockTemplate, TemplateOptions, assemble_block};
+pub use truc::TrucViolation;
 
 use mycoin_primitives::{Coin, OutPoint};
 

@@ -1,182 +1,240 @@
-//! Chains of unconfirmed transactions: who depends on whom, and how long a chain may grow.
+//! Several transactions judged together, each with those before it taken as sent.
+//!
+//! In:    transactions, parents before children; the tip.
+//! Out:   a verdict for each as far as the judging went, or why they cannot be judged together.
+//! Never: a change of the pool. Nothing that waits is replaced, each pays for itself.
+//!
+//! Source: Bitcoin Core v31 `MemPoolAccept::AcceptMultipleTransactionsInternal` as `testmempoolaccept` asks it,
+//! validation.cpp; `IsWellFormedPackage`, policy/packages.cpp.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
-use mycoin_primitives::Txid;
+use mycoin_consensus::HeaderBranch;
+use mycoin_primitives::{Coin, Height, OutPoint, Transaction, Txid};
 
-use crate::entry::PackageTotals;
-use crate::error::{PackageLimit, RejectReason};
-use crate::policy;
+use crate::accept::{Accepted, Candidate, Origin, Tip};
+use crate::error::RejectReason;
 use crate::pool::Mempool;
+use crate::truc::TrucViolation;
+use crate::{CoinSource, Entry, ephemeral, policy};
 
-impl Mempool {
-    /// The waiting transactions that `parents` depend on, and `parents` themselves.
-    pub(crate) fn ancestors_of(&self, parents: &BTreeSet<Txid>) -> BTreeSet<Txid> {
-        self.closure(parents, |entry| &entry.parents)
-    }
+/// Why transactions cannot be judged together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PackageError {
+    /// There are too many.
+    #[error("{count} transactions were given; at most {limit} are judged together")]
+    TooMany {
+        /// How many.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// They are too heavy together.
+    #[error("the transactions weigh {weight} units together; at most {limit} are judged together")]
+    TooLarge {
+        /// Their weight.
+        weight: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// One is there twice, its witnesses left out.
+    #[error("transaction {txid} was given twice")]
+    Duplicate {
+        /// The one.
+        txid: Txid,
+    },
+    /// A child stands before its parent.
+    #[error("transaction {index} spends an output of one that comes after it")]
+    NotSorted {
+        /// The child's index.
+        index: usize,
+    },
+    /// Two spend the same coin, or one spends nothing.
+    #[error("transaction {index} spends nothing, or a coin that one before it spends")]
+    Conflict {
+        /// The later one's index.
+        index: usize,
+    },
+    /// Together they break a rule on version 3.
+    #[error("transaction {index}: {violation}")]
+    Truc {
+        /// The index of the one that breaks it.
+        index: usize,
+        /// The rule.
+        violation: TrucViolation,
+    },
+    /// With them, too many unconfirmed transactions would hang together.
+    #[error("{cause}")]
+    TooLargeCluster {
+        /// The limit that is exceeded.
+        cause: Box<RejectReason>,
+    },
+}
 
-    /// The waiting transactions that depend on `children`, and `children` themselves.
-    pub(crate) fn descendants_of(&self, children: &BTreeSet<Txid>) -> BTreeSet<Txid> {
-        self.closure(children, |entry| &entry.children)
-    }
-
-    fn closure(&self, start: &BTreeSet<Txid>, next: impl Fn(&crate::Entry) -> &BTreeSet<Txid>) -> BTreeSet<Txid> {
-        let mut found = BTreeSet::new();
-        let mut open: Vec<Txid> = start.iter().copied().collect();
-        while let Some(txid) = open.pop() {
-            let Some(entry) = self.entries.get(&txid) else { continue };
-            if found.insert(txid) {
-                open.extend(next(entry).iter().copied());
+impl PackageError {
+    /// Bitcoin Core's words: `package-error` of `testmempoolaccept`. `transactions` are those that were judged.
+    pub fn reject_details(&self, transactions: &[Transaction]) -> String {
+        match self {
+            Self::TooMany { .. } => "package-too-many-transactions".to_owned(),
+            Self::TooLarge { .. } => "package-too-large".to_owned(),
+            Self::Duplicate { .. } => "package-contains-duplicates".to_owned(),
+            Self::NotSorted { .. } => "package-not-sorted".to_owned(),
+            Self::Conflict { .. } => "conflict-in-package".to_owned(),
+            Self::Truc { index, violation } => {
+                let message = transactions.get(*index).map(|tx| format!(", {}", violation.message(tx)));
+                format!("TRUC-violation{}", message.unwrap_or_default())
             }
+            Self::TooLargeCluster { cause } => cause.reject_reason(),
         }
-        found
-    }
-
-    /// The ancestors that a newcomer of size `vsize` with these `parents` would have, if the limits allow it.
-    ///
-    /// What it would replace counts as gone: `replaced` is subtracted from its ancestors' descendants.
-    ///
-    /// Source: Bitcoin Core v30 `CTxMemPool::CalculateMemPoolAncestors`, txmempool.cpp.
-    pub(crate) fn check_package_limits(
-        &self,
-        parents: &BTreeSet<Txid>,
-        vsize: u64,
-        replaced: &BTreeSet<Txid>,
-    ) -> Result<BTreeSet<Txid>, RejectReason> {
-        let ancestors = self.ancestors_of(parents);
-        let mut totals = PackageTotals { count: 1, vsize, ..PackageTotals::default() };
-        for entry in ancestors.iter().filter_map(|txid| self.entries.get(txid)) {
-            totals.add(PackageTotals::of(entry));
-            let mut descendants = entry.descendants;
-            for gone in self.descendants_of(&entry.children).intersection(replaced) {
-                if let Some(gone) = self.entries.get(gone) {
-                    descendants.subtract(PackageTotals::of(gone));
-                }
-            }
-            let count = descendants.count.saturating_add(1);
-            within(PackageLimit::DescendantCount, count, policy::MAX_PACKAGE_COUNT)?;
-            let size = descendants.vsize.saturating_add(vsize);
-            within(PackageLimit::DescendantSize, size, policy::MAX_PACKAGE_VSIZE)?;
-        }
-        within(PackageLimit::AncestorCount, totals.count, policy::MAX_PACKAGE_COUNT)?;
-        within(PackageLimit::AncestorSize, totals.vsize, policy::MAX_PACKAGE_VSIZE)?;
-        Ok(ancestors)
     }
 }
 
-fn within(rule: PackageLimit, value: u64, limit: u64) -> Result<(), RejectReason> {
-    if value > limit { Err(RejectReason::TooLongChain { rule, value, limit }) } else { Ok(()) }
+/// What is said of several transactions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageReport {
+    /// Why they cannot be judged together; then there is no verdict on any.
+    pub error: Option<PackageError>,
+    /// A verdict on each, in their order; `None` where the judging ended at another before it came so far.
+    pub verdicts: Vec<Option<Result<Accepted, RejectReason>>>,
+}
+
+impl Mempool {
+    /// Says what would become of transactions that are sent one after the other, and changes nothing. `branch` ends in
+    /// the tip whose coins `coins` holds; `now` is in seconds since 1970.
+    pub fn test_accept_package(
+        &self,
+        transactions: &[Transaction],
+        coins: &dyn CoinSource,
+        branch: &dyn HeaderBranch,
+        now: u64,
+    ) -> PackageReport {
+        let mut verdicts = vec![None; transactions.len()];
+        let error = match self.judge_package(transactions, Tip { coins, branch, now }, &mut verdicts) {
+            Ok(()) => None,
+            Err(Stop::Package(error)) => Some(error),
+            Err(Stop::At(index, reason)) => {
+                if let Some(verdict) = verdicts.get_mut(index) {
+                    *verdict = Some(Err(reason));
+                }
+                None
+            }
+        };
+        PackageReport { error, verdicts }
+    }
+
+    fn judge_package(
+        &self,
+        transactions: &[Transaction],
+        tip: Tip<'_>,
+        verdicts: &mut [Option<Result<Accepted, RejectReason>>],
+    ) -> Result<(), Stop> {
+        check_well_formed(transactions)?;
+        let candidates = self.pre_check_package(transactions, tip)?;
+        let entries: Vec<&Entry> = candidates.iter().map(|candidate| &candidate.entry).collect();
+        let with_parents: Vec<_> = candidates.iter().map(|candidate| (&candidate.entry, &candidate.parents)).collect();
+        self.check_package_truc(&with_parents).map_err(|(index, violation)| PackageError::Truc { index, violation })?;
+        self.check_cluster_limits(&entries, &BTreeSet::new())
+            .map_err(|cause| PackageError::TooLargeCluster { cause: Box::new(cause) })?;
+        let together: BTreeMap<Txid, &Entry> = entries.iter().map(|entry| (entry.txid, *entry)).collect();
+        let unconfirmed =
+            |txid: &Txid| together.get(txid).map(|entry| Arc::clone(&entry.tx)).or_else(|| self.get(txid));
+        for (index, entry) in entries.iter().enumerate() {
+            ephemeral::check_spends_dust(&entry.tx, unconfirmed, &self.network)
+                .map_err(|reason| Stop::At(index, reason))?;
+        }
+        let next = tip.branch.tip_height().next();
+        for (index, (candidate, verdict)) in candidates.iter().zip(verdicts).enumerate() {
+            self.check_scripts(candidate, next).map_err(|reason| Stop::At(index, reason))?;
+            *verdict = Some(Ok(candidate.to_accepted(&BTreeSet::new())));
+        }
+        Ok(())
+    }
+
+    /// Checks each on itself, with the outputs of those before it as coins.
+    fn pre_check_package(&self, transactions: &[Transaction], tip: Tip<'_>) -> Result<Vec<Candidate>, Stop> {
+        let mut coins = PackageCoins { confirmed: tip.coins, created: HashMap::new() };
+        let mut candidates = Vec::with_capacity(transactions.len());
+        for (index, tx) in transactions.iter().enumerate() {
+            let with_package = Tip { coins: &coins, ..tip };
+            let candidate = self
+                .pre_check(Arc::new(tx.clone()), with_package, tip.now, Origin::Package)
+                .map_err(|reason| Stop::At(index, reason))?;
+            coins.create(&candidate.entry, tip.branch.tip_height().next());
+            candidates.push(candidate);
+        }
+        Ok(candidates)
+    }
+}
+
+/// Why the judging ended.
+enum Stop {
+    Package(PackageError),
+    At(usize, RejectReason),
+}
+
+impl From<PackageError> for Stop {
+    fn from(error: PackageError) -> Self {
+        Self::Package(error)
+    }
+}
+
+/// The confirmed coins and those of the transactions that were judged before.
+struct PackageCoins<'a> {
+    confirmed: &'a dyn CoinSource,
+    created: HashMap<OutPoint, Coin>,
+}
+
+impl PackageCoins<'_> {
+    fn create(&mut self, entry: &Entry, height: Height) {
+        for (vout, output) in (0u32..).zip(&entry.tx.output) {
+            let outpoint = OutPoint { txid: entry.txid, vout };
+            self.created.insert(outpoint, Coin { output: output.clone(), height, is_coinbase: false });
+        }
+    }
+}
+
+impl CoinSource for PackageCoins<'_> {
+    fn coin(&self, outpoint: &OutPoint) -> Option<Coin> {
+        self.created.get(outpoint).cloned().or_else(|| self.confirmed.coin(outpoint))
+    }
+}
+
+/// What can be seen of the transactions alone. Source: Bitcoin Core `IsWellFormedPackage`.
+fn check_well_formed(transactions: &[Transaction]) -> Result<(), PackageError> {
+    let (count, limit) = (transactions.len(), policy::MAX_PACKAGE_COUNT);
+    if count > limit {
+        return Err(PackageError::TooMany { count, limit });
+    }
+    let weight = transactions.iter().map(|tx| tx.weight().to_wu()).fold(0, u64::saturating_add);
+    // A single one that is too heavy is told so by its own rule.
+    if count > 1 && weight > policy::MAX_PACKAGE_WEIGHT {
+        return Err(PackageError::TooLarge { weight, limit: policy::MAX_PACKAGE_WEIGHT });
+    }
+    let mut later = HashSet::new();
+    for tx in transactions {
+        let txid = tx.compute_txid();
+        if !later.insert(txid) {
+            return Err(PackageError::Duplicate { txid });
+        }
+    }
+    for (index, tx) in transactions.iter().enumerate() {
+        if tx.input.iter().any(|input| later.contains(&input.previous_output.txid)) {
+            return Err(PackageError::NotSorted { index });
+        }
+        later.remove(&tx.compute_txid());
+    }
+    let mut spent = HashSet::new();
+    for (index, tx) in transactions.iter().enumerate() {
+        // One that spends a coin twice breaks a rule of its own.
+        let own: HashSet<OutPoint> = tx.input.iter().map(|input| input.previous_output).collect();
+        if own.is_empty() || !spent.is_disjoint(&own) {
+            return Err(PackageError::Conflict { index });
+        }
+        spent.extend(own);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use mycoin_primitives::{Amount, Transaction, TxOut};
-
-    use super::*;
-    use crate::test_support::{COIN, World, output, own_script, pay, unsigned};
-
-    /// A chain of `length` transactions, each spending the one before.
-    fn chain(world: &mut World, length: usize) -> Vec<Transaction> {
-        let mut coin = world.fund(1).remove(0);
-        (0..length)
-            .map(|_| {
-                let tx = world.send(&[coin], 1, 1_000);
-                coin = output(&tx, 0);
-                tx
-            })
-            .collect()
-    }
-
-    fn broken(world: &mut World, tx: &Transaction) -> (PackageLimit, u64) {
-        let reason = world.accept(tx).expect_err("a limit is exceeded");
-        assert_eq!(reason.reject_reason(), "too-long-mempool-chain");
-        match reason {
-            RejectReason::TooLongChain { rule, value, .. } => (rule, value),
-            other => panic!("{other}"),
-        }
-    }
-
-    /// A transaction of nearly 40,000 virtual bytes.
-    fn large(world: &World, coin: mycoin_primitives::OutPoint, value: u64) -> Transaction {
-        let mut data = vec![0x6a, 0x4d];
-        data.extend(39_800u16.to_le_bytes());
-        data.resize(data.len() + 39_800, 1);
-        let data = TxOut { value: Amount::ZERO, script_pubkey: data.into() };
-        world.sign(unsigned(&[coin], vec![pay(value), data]))
-    }
-
-    #[test]
-    fn totals_of_a_diamond() {
-        let mut world = World::new();
-        let coin = world.fund(1).remove(0);
-        let top = world.send(&[coin], 2, 1_000);
-        let left = world.send(&[output(&top, 0)], 1, 2_000);
-        let right = world.send(&[output(&top, 1)], 1, 3_000);
-        let bottom = world.send(&[output(&left, 0), output(&right, 0)], 1, 4_000);
-        let entry = world.pool.entry(&bottom.compute_txid()).expect("it waits");
-        assert_eq!((entry.ancestors.count, entry.ancestors.fees), (4, Amount::from_sat(10_000)));
-        let entry = world.pool.entry(&top.compute_txid()).expect("it waits");
-        assert_eq!((entry.descendants.count, entry.descendants.fees), (4, Amount::from_sat(10_000)));
-    }
-
-    #[test]
-    fn ancestor_count() {
-        let mut world = World::new();
-        // Two branches of 13 and 12: their child would have 25 ancestors, itself not counted.
-        let long = chain(&mut world, 13);
-        let mut coin = world.fund(2).remove(1);
-        for _ in 0..12 {
-            coin = output(&world.send(&[coin], 1, 1_000), 0);
-        }
-        let tx = world.spend(&[output(&long[12], 0), coin], 1, 1_000);
-        assert_eq!(broken(&mut world, &tx), (PackageLimit::AncestorCount, 26));
-        let tx = world.spend(&[output(&long[12], 0)], 1, 1_000);
-        assert!(world.accept(&tx).is_ok());
-    }
-
-    #[test]
-    fn descendant_count() {
-        let mut world = World::new();
-        let coin = world.fund(1).remove(0);
-        let parent = world.send(&[coin], 25, 10_000);
-        for vout in 0..24 {
-            world.send(&[output(&parent, vout)], 1, 1_000);
-        }
-        let tx = world.spend(&[output(&parent, 24)], 1, 1_000);
-        assert_eq!(broken(&mut world, &tx), (PackageLimit::DescendantCount, 26));
-        // One that replaces a descendant takes its place.
-        let tx = world.spend(&[output(&parent, 23)], 1, 3_000);
-        assert!(world.accept(&tx).is_ok());
-    }
-
-    #[test]
-    fn ancestor_size() {
-        let mut world = World::new();
-        let coins = world.fund(2);
-        let first = large(&world, coins[0], COIN - 10_000);
-        let second = large(&world, coins[1], COIN - 10_000);
-        assert!(world.accept(&first).is_ok() && world.accept(&second).is_ok());
-        let both = [output(&first, 0), output(&second, 0)];
-        let mut tx = large(&world, both[0], COIN - 20_000);
-        tx.input.extend(unsigned(&both[1..], vec![]).input);
-        let tx = world.sign(tx);
-        let (rule, size) = broken(&mut world, &tx);
-        assert_eq!(rule, PackageLimit::AncestorSize);
-        assert!(size > 101_000);
-    }
-
-    #[test]
-    fn descendant_size() {
-        let mut world = World::new();
-        let coin = world.fund(1).remove(0);
-        let parent = world.send(&[coin], 3, 10_000);
-        let value = parent.output[1].value.to_sat() - 10_000;
-        for vout in [0, 1] {
-            let tx = large(&world, output(&parent, vout), value);
-            assert!(world.accept(&tx).is_ok());
-        }
-        let tx = large(&world, output(&parent, 2), value);
-        assert_eq!(broken(&mut world, &tx).0, PackageLimit::DescendantSize);
-        assert_eq!(parent.output[0].script_pubkey, own_script());
-    }
-}
+mod tests;

@@ -12,7 +12,7 @@ use mycoin_primitives::bitcoin::consensus;
 use mycoin_primitives::hashes::{Hash as _, sha256d};
 
 use crate::CoinSource;
-use crate::accept::Origin;
+use crate::accept::{Origin, Tip};
 use crate::pool::Mempool;
 
 /// Says what the bytes are; the last byte is the format's version.
@@ -53,7 +53,7 @@ impl Mempool {
     /// Takes in what [`Mempool::dump`] saved, each transaction checked as if it were sent now. Never fails: what is
     /// damaged or no longer valid is left out and counted.
     pub fn load(&mut self, bytes: &[u8], coins: &dyn CoinSource, branch: &dyn HeaderBranch, now: u64) -> LoadReport {
-        let mut report = LoadReport::default();
+        let (mut report, tip) = (LoadReport::default(), Tip { coins, branch, now });
         let Some(mut rest) = bytes.strip_prefix(MAGIC) else {
             report.damaged = 1;
             return report;
@@ -69,7 +69,7 @@ impl Mempool {
                 Some((time, _)) if time < now.saturating_sub(self.limits.expiry) => report.expired += 1,
                 Some((time, tx)) => {
                     // A clock that was set back must not make it wait longer than others.
-                    match self.take_in(Arc::new(tx), coins, branch, now, time.min(now), Origin::Sent) {
+                    match self.take_in(Arc::new(tx), tip, time.min(now), Origin::Sent) {
                         Ok(_) => report.loaded += 1,
                         Err(_) => report.refused += 1,
                     }

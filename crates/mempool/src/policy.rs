@@ -1,333 +1,168 @@
 //! Policy: what is relayed and mined though the rules would allow more.
 //!
-//! Numbers and formulas are Bitcoin Core v30's (policy/policy.h, policy/policy.cpp), with two differences:
-//! - An output is standard only if this node can check its spending: P2WPKH, P2TR, the RSA lock where the coin has it,
-//!   and data (OP_RETURN). What needs the script interpreter is not relayed, so that nobody strands coins.
-//! - Version 3 is not relayed, because its own limits (TRUC, BIP431) are not enforced here.
+//! Numbers and formulas are Bitcoin Core v31's (policy/policy.h, policy/policy.cpp, policy/truc_policy.h,
+//! policy/ephemeral_policy.cpp). What differs:
+//! - Where a network has the RSA lock, it is a kind of its own: standard as an output and to spend, with its own dust
+//!   limit. Elsewhere version 16 is a witness program without meaning: standard as an output, never to spend.
+//! - A replacement is not compared by fee rate diagrams; `replacement.rs` says what is asked instead.
+//!
+//! Chains of unconfirmed transactions are held to the cluster limits (64 transactions, 101,000 virtual bytes), which
+//! replaced the limits on ancestors and descendants in Bitcoin Core v31.
 
-use mycoin_primitives::bitcoin::WitnessVersion;
-use mycoin_primitives::bitcoin::opcodes::all::OP_RETURN;
 use mycoin_primitives::{Amount, FeeRate, Network, Script, Transaction, TxOut};
 
-use crate::error::RejectReason;
+use crate::solver::OutputKind;
 
 /// The lowest fee rate that is relayed: 0.1 sat/vB.
-pub const MINIMUM_RELAY_RATE: FeeRate = FeeRate::from_sat_per_kvb(100);
+pub const DEFAULT_MIN_RELAY_TX_FEE: FeeRate = FeeRate::from_sat_per_kvb(100);
 /// What a replacement pays for its own relay, and the step of the full pool's minimum.
-pub const INCREMENTAL_RATE: FeeRate = FeeRate::from_sat_per_kvb(100);
+pub const DEFAULT_INCREMENTAL_RELAY_FEE: FeeRate = FeeRate::from_sat_per_kvb(100);
+/// The lowest fee rate that a block template takes.
+pub const DEFAULT_BLOCK_MIN_TX_FEE: FeeRate = FeeRate::from_sat_per_kvb(1);
 /// The fee rate that decides what is dust.
-pub const DUST_RATE: FeeRate = FeeRate::from_sat_per_kvb(3_000);
+pub const DUST_RELAY_TX_FEE: FeeRate = FeeRate::from_sat_per_kvb(3_000);
+/// The most outputs of a transaction that are dust; it pays no fee then, and its child spends them.
+pub const MAX_DUST_OUTPUTS_PER_TX: usize = 1;
+/// The lowest standard version.
+pub const TX_MIN_STANDARD_VERSION: u32 = 1;
 /// The highest standard version.
-pub const MAX_VERSION: i32 = 2;
+pub const TX_MAX_STANDARD_VERSION: u32 = 3;
 /// The highest weight of a transaction, in weight units.
-pub const MAX_WEIGHT: u64 = 400_000;
+pub const MAX_STANDARD_TX_WEIGHT: u64 = 400_000;
 /// The least size without witnesses, in bytes: above the 64 bytes of an inner node of the Merkle tree.
-pub const MIN_STRIPPED_SIZE: usize = 65;
+pub const MIN_STANDARD_TX_NONWITNESS_SIZE: usize = 65;
 /// The longest script of an input, in bytes.
-pub const MAX_SCRIPT_SIG_SIZE: usize = 1_650;
+pub const MAX_STANDARD_SCRIPTSIG_SIZE: usize = 1_650;
+/// The most keys of a bare multisig output. Source: Bitcoin Core `IsStandard`.
+pub const MAX_STANDARD_MULTISIG_KEYS: u8 = 3;
+/// Whether bare multisig outputs are relayed.
+pub const DEFAULT_PERMIT_BAREMULTISIG: bool = true;
 /// The most bytes of OP_RETURN scripts in a transaction.
-pub const MAX_DATA_SIZE: usize = 100_000;
+pub const MAX_OP_RETURN_RELAY: usize = 100_000;
 /// The highest cost of a transaction's signature operations: a fifth of a block's.
-pub const MAX_SIGOP_COST: u64 = 16_000;
-/// How many bytes of size a signature operation counts for at least.
-pub const BYTES_PER_SIGOP: u64 = 20;
-/// The most ancestors, and the most descendants, of an unconfirmed transaction, itself included.
-pub const MAX_PACKAGE_COUNT: u64 = 25;
-/// The largest size of them, itself included, in virtual bytes.
-pub const MAX_PACKAGE_VSIZE: u64 = 101_000;
-/// The most transactions that one replacement evicts.
-pub const MAX_REPLACED: usize = 100;
+pub const MAX_STANDARD_TX_SIGOPS_COST: u64 = 16_000;
+/// The most signature operations outside of witnesses that a transaction's inputs may execute.
+pub const MAX_TX_LEGACY_SIGOPS: u64 = 2_500;
+/// The most signature operations of a P2SH input's redeem script.
+pub const MAX_P2SH_SIGOPS: u64 = 15;
+/// How many weight units a signature operation's cost counts for at least. Source: Bitcoin Core `DEFAULT_BYTES_PER_SIGOP`.
+pub const DEFAULT_BYTES_PER_SIGOP: u64 = 20;
+/// The longest witness script of a P2WSH input, in bytes.
+pub const MAX_STANDARD_P2WSH_SCRIPT_SIZE: usize = 3_600;
+/// The most items on a P2WSH input's witness stack, its script not counted.
+pub const MAX_STANDARD_P2WSH_STACK_ITEMS: usize = 100;
+/// The largest of these items, in bytes.
+pub const MAX_STANDARD_P2WSH_STACK_ITEM_SIZE: usize = 80;
+/// The largest item on a tapscript input's witness stack, in bytes.
+pub const MAX_STANDARD_TAPSCRIPT_STACK_ITEM_SIZE: usize = 80;
+/// The most unconfirmed transactions that may hang together.
+pub const DEFAULT_CLUSTER_LIMIT: u64 = 64;
+/// The largest size of a cluster, in virtual bytes.
+pub const MAX_CLUSTER_VSIZE: u64 = 101_000;
+/// The most clusters that one transaction's direct conflicts may lie in. Source: policy/rbf.h.
+pub const MAX_REPLACEMENT_CANDIDATES: usize = 100;
+/// The most transactions that are judged together. Source: policy/packages.h.
+pub const MAX_PACKAGE_COUNT: usize = 25;
+/// The highest weight of transactions that are judged together. Source: policy/packages.h.
+pub const MAX_PACKAGE_WEIGHT: u64 = 404_000;
+/// The version whose transactions stand in pairs at most (TRUC, BIP431).
+pub const TRUC_VERSION: u32 = 3;
+/// The most ancestors, and the most descendants, of such a transaction, itself included.
+pub const TRUC_CLUSTER_LIMIT: u64 = 2;
+/// The largest virtual size of such a transaction, in bytes.
+pub const TRUC_MAX_VSIZE: u64 = 10_000;
+/// The largest virtual size of one that spends an unconfirmed output, in bytes.
+pub const TRUC_CHILD_MAX_VSIZE: u64 = 1_000;
 
-/// What a witness input has besides its witness: outpoint, empty script, sequence.
+/// What an input has besides what unlocks it: outpoint, script length, sequence.
 const INPUT_SIZE: u64 = 36 + 1 + 4;
-/// The witness that Core assumes for dust: a signature and a key, 107 bytes at a quarter each.
-const SIGNED_WITNESS_VSIZE: u64 = 107 / 4;
+/// What Core assumes to unlock any output: a signature and a key. In a witness a byte counts a quarter.
+const UNLOCKING_SIZE: u64 = 107;
 /// The witness of an RSA lock of 4,096 bits: count, 512 bytes of signature, 550 of key, their lengths; at a quarter each.
 /// The output does not tell its key's size, so the largest counts.
 const RSA_WITNESS_VSIZE: u64 = (1 + 3 + 512 + 3 + 550) / 4;
-/// The byte that begins an annex (BIP341).
-const ANNEX_TAG: u8 = 0x50;
 
-/// The kinds of outputs that are standard here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum OutputKind {
-    /// P2WPKH or P2TR.
-    Signed,
-    /// The RSA lock.
-    Rsa,
-    /// OP_RETURN with pushes of data.
-    Data,
-}
-
-fn output_kind(script: &Script, network: &Network) -> Option<OutputKind> {
-    if script.is_p2wpkh() || script.is_p2tr() {
-        Some(OutputKind::Signed)
-    } else if network.rsa && is_rsa_lock(script) {
-        Some(OutputKind::Rsa)
-    } else if is_data(script) {
-        Some(OutputKind::Data)
-    } else {
-        None
-    }
-}
-
-fn is_rsa_lock(script: &Script) -> bool {
-    script.witness_version() == Some(WitnessVersion::V16) && script.len() == 34
-}
-
-fn is_data(script: &Script) -> bool {
-    let bytes = script.as_bytes();
-    bytes.first() == Some(&OP_RETURN.to_u8()) && Script::from_bytes(bytes.get(1..).unwrap_or_default()).is_push_only()
+/// Weight in which many signature operations count as size. Source: Bitcoin Core `GetSigOpsAdjustedWeight`.
+pub fn adjusted_weight(weight: u64, sigop_cost: u64) -> u64 {
+    weight.max(sigop_cost.saturating_mul(DEFAULT_BYTES_PER_SIGOP))
 }
 
 /// Size in virtual bytes, rounded up; many signature operations count as size.
 pub fn virtual_size(weight: u64, sigop_cost: u64) -> u64 {
-    weight.max(sigop_cost.saturating_mul(BYTES_PER_SIGOP)).div_ceil(4)
+    adjusted_weight(weight, sigop_cost).div_ceil(4)
 }
 
-/// The least value of an output that is no dust: what its spending costs at [`DUST_RATE`]; `None` for non-standard outputs.
+/// The least value of an output that is no dust: what its spending costs at [`DUST_RELAY_TX_FEE`].
 ///
-/// Source: Bitcoin Core `GetDustThreshold`, policy/policy.cpp; 294 for P2WPKH and 330 for P2TR.
-pub fn dust_limit(script: &Script, network: &Network) -> Option<Amount> {
-    let witness = match output_kind(script, network)? {
-        OutputKind::Data => return Some(Amount::ZERO),
-        OutputKind::Signed => SIGNED_WITNESS_VSIZE,
-        OutputKind::Rsa => RSA_WITNESS_VSIZE,
+/// Source: Bitcoin Core `GetDustThreshold`, policy/policy.cpp; 294 for P2WPKH, 330 for P2TR, 546 for P2PKH, 0 for data.
+pub fn dust_threshold(script: &Script, network: &Network) -> Amount {
+    if mycoin_consensus::is_unspendable(script) {
+        return Amount::ZERO;
+    }
+    let unlocking = if OutputKind::of(script, network) == OutputKind::RsaLock {
+        RSA_WITNESS_VSIZE
+    } else if script.is_witness_program() {
+        UNLOCKING_SIZE / 4
+    } else {
+        UNLOCKING_SIZE
     };
-    // A standard script is shorter than 253 bytes, so its length takes one byte.
-    let output = 8 + 1 + u64::try_from(script.len()).unwrap_or(u64::MAX);
-    Some(DUST_RATE.fee_for(output.saturating_add(INPUT_SIZE + witness)))
+    let script_size = u64::try_from(script.len()).unwrap_or(u64::MAX);
+    let length_size = if script_size < 253 { 1 } else { 3 };
+    let output = script_size.saturating_add(8 + length_size);
+    DUST_RELAY_TX_FEE.fee_for(output.saturating_add(INPUT_SIZE + unlocking))
 }
 
-/// Checks what can be seen of a transaction alone.
-///
-/// # Errors
-///
-/// The first policy rule that it breaks. Source: Bitcoin Core `IsStandardTx`.
-pub fn check_standard(tx: &Transaction, network: &Network) -> Result<(), RejectReason> {
-    let version = tx.version.0;
-    if !(1..=MAX_VERSION).contains(&version) {
-        return Err(RejectReason::Version { version, highest: MAX_VERSION });
-    }
-    let weight = tx.weight().to_wu();
-    if weight > MAX_WEIGHT {
-        return Err(RejectReason::TooHeavy { weight, limit: MAX_WEIGHT });
-    }
-    let size = tx.base_size();
-    if size < MIN_STRIPPED_SIZE {
-        return Err(RejectReason::TooSmall { size, least: MIN_STRIPPED_SIZE });
-    }
-    for (input, txin) in tx.input.iter().enumerate() {
-        let size = txin.script_sig.len();
-        if size > MAX_SCRIPT_SIG_SIZE {
-            return Err(RejectReason::ScriptSigSize { input, size, limit: MAX_SCRIPT_SIG_SIZE });
-        }
-        if !txin.script_sig.is_push_only() {
-            return Err(RejectReason::ScriptSigNotPushOnly { input });
-        }
-    }
-    check_outputs(&tx.output, network)
+/// Whether an output costs more to spend than it is worth. Source: Bitcoin Core `IsDust`.
+pub fn is_dust(output: &TxOut, network: &Network) -> bool {
+    output.value < dust_threshold(&output.script_pubkey, network)
 }
 
-fn check_outputs(outputs: &[TxOut], network: &Network) -> Result<(), RejectReason> {
-    let mut data = 0usize;
-    for (output, TxOut { value, script_pubkey }) in outputs.iter().enumerate() {
-        match output_kind(script_pubkey, network) {
-            None => return Err(RejectReason::ScriptPubkey { output }),
-            Some(OutputKind::Data) => data = data.saturating_add(script_pubkey.len()),
-            Some(OutputKind::Signed | OutputKind::Rsa) => {}
-        }
-        if data > MAX_DATA_SIZE {
-            return Err(RejectReason::DataCarrier { size: data, limit: MAX_DATA_SIZE });
-        }
-        let least = dust_limit(script_pubkey, network).unwrap_or(Amount::MAX_MONEY);
-        if *value < least {
-            return Err(RejectReason::Dust { output, value: *value, least });
-        }
-    }
-    Ok(())
+/// The outputs of `tx` that are dust. Source: Bitcoin Core `GetDust`.
+pub fn dust_outputs(tx: &Transaction, network: &Network) -> Vec<usize> {
+    let outputs = tx.output.iter().enumerate();
+    outputs.filter(|(_, output)| is_dust(output, network)).map(|(index, _)| index).collect()
 }
 
-/// Checks what needs the spent outputs, except for the scripts themselves.
-///
-/// # Errors
-///
-/// The first policy rule that the transaction breaks. Source: Bitcoin Core `IsWitnessStandard` and `PreChecks`.
-pub fn check_standard_inputs(tx: &Transaction, spent: &[TxOut], sigop_cost: u64) -> Result<(), RejectReason> {
-    for (input, (txin, output)) in tx.input.iter().zip(spent).enumerate() {
-        let annex = txin.witness.len() >= 2 && txin.witness.last().and_then(|item| item.first()) == Some(&ANNEX_TAG);
-        if annex && output.script_pubkey.is_p2tr() {
-            return Err(RejectReason::WitnessAnnex { input });
-        }
-    }
-    if sigop_cost > MAX_SIGOP_COST {
-        return Err(RejectReason::TooManySigops { cost: sigop_cost, limit: MAX_SIGOP_COST });
-    }
-    Ok(())
+/// A transaction's version as the rules read it: without a sign.
+pub(crate) fn version(tx: &Transaction) -> u32 {
+    tx.version.0.cast_unsigned()
 }
 
 #[cfg(test)]
 mod tests {
-    use mycoin_primitives::bitcoin::opcodes::all::{OP_DUP, OP_PUSHNUM_16, OP_RETURN};
-    use mycoin_primitives::bitcoin::script::{Builder, PushBytesBuf};
-    use mycoin_primitives::bitcoin::transaction::Version;
-    use mycoin_primitives::{ScriptBuf, Witness};
+    use mycoin_primitives::ScriptBuf;
 
     use super::*;
-    use crate::test_support::{World, pay, unsigned};
-
-    fn good() -> Transaction {
-        let coin = World::new().fund(1).remove(0);
-        unsigned(&[coin], vec![pay(10_000)])
-    }
-
-    fn check(change: impl FnOnce(&mut Transaction)) -> Result<(), RejectReason> {
-        let mut tx = good();
-        change(&mut tx);
-        check_standard(&tx, &Network::demo())
-    }
-
-    fn paying(value: u64, script_pubkey: ScriptBuf) -> TxOut {
-        TxOut { value: Amount::from_sat(value), script_pubkey }
-    }
-
-    fn rsa_lock() -> ScriptBuf {
-        Builder::new().push_opcode(OP_PUSHNUM_16).push_slice([9; 32]).into_script()
-    }
-
-    fn taproot() -> ScriptBuf {
-        Builder::new().push_int(1).push_slice([9; 32]).into_script()
-    }
-
-    fn data(size: usize) -> ScriptBuf {
-        let bytes = PushBytesBuf::try_from(vec![5; size]).expect("short enough for a push");
-        Builder::new().push_opcode(OP_RETURN).push_slice(bytes).into_script()
-    }
-
-    #[test]
-    fn version() {
-        for version in [1, 2] {
-            assert_eq!(check(|tx| tx.version = Version(version)), Ok(()));
-        }
-        for version in [i32::MIN, -1, 0, 3, 4, i32::MAX] {
-            let refused = RejectReason::Version { version, highest: 2 };
-            assert_eq!(refused.reject_reason(), "version");
-            assert_eq!(check(|tx| tx.version = Version(version)), Err(refused));
-        }
-    }
-
-    #[test]
-    fn too_heavy() {
-        assert_eq!(check(|tx| tx.output = vec![paying(0, data(99_000))]), Ok(()));
-        let refused = check(|tx| tx.output = vec![paying(0, data(100_000))]).expect_err("it is too heavy");
-        assert!(matches!(refused, RejectReason::TooHeavy { limit: 400_000, .. }));
-        assert_eq!(refused.reject_reason(), "tx-size");
-    }
-
-    #[test]
-    fn too_small() {
-        assert_eq!(check(|tx| tx.output = vec![paying(0, data(3))]), Ok(()));
-        let refused = RejectReason::TooSmall { size: 64, least: 65 };
-        assert_eq!(refused.reject_reason(), "tx-size-small");
-        assert_eq!(check(|tx| tx.output = vec![paying(0, data(2))]), Err(refused));
-    }
-
-    #[test]
-    fn script_sig_size() {
-        let script = |size| ScriptBuf::from_bytes(vec![0x51; size]);
-        assert_eq!(check(|tx| tx.input[0].script_sig = script(1_650)), Ok(()));
-        let refused = RejectReason::ScriptSigSize { input: 0, size: 1_651, limit: 1_650 };
-        assert_eq!(refused.reject_reason(), "scriptsig-size");
-        assert_eq!(check(|tx| tx.input[0].script_sig = script(1_651)), Err(refused));
-    }
-
-    #[test]
-    fn script_sig_not_push_only() {
-        let refused = RejectReason::ScriptSigNotPushOnly { input: 0 };
-        assert_eq!(refused.reject_reason(), "scriptsig-not-pushonly");
-        let script = Builder::new().push_opcode(OP_DUP).into_script();
-        assert_eq!(check(|tx| tx.input[0].script_sig = script), Err(refused));
-    }
-
-    #[test]
-    fn script_pubkey() {
-        for standard in [taproot(), rsa_lock(), data(80)] {
-            assert_eq!(check(|tx| tx.output.push(paying(10_000, standard))), Ok(()));
-        }
-        let unfinished_push = ScriptBuf::from_bytes(vec![0x6a, 0x4c]);
-        let data_and_more = Builder::new().push_opcode(OP_RETURN).push_opcode(OP_DUP).into_script();
-        let unspendable_here = [
-            ScriptBuf::new(),
-            ScriptBuf::new_p2pkh(&mycoin_primitives::hashes::Hash::all_zeros()),
-            ScriptBuf::new_p2sh(&mycoin_primitives::hashes::Hash::all_zeros()),
-            ScriptBuf::new_p2wsh(&mycoin_primitives::hashes::Hash::all_zeros()),
-            Builder::new().push_opcode(OP_PUSHNUM_16).push_slice([9; 31]).into_script(),
-            Builder::new().push_int(2).push_slice([9; 32]).into_script(),
-            Builder::new().push_int(1).push_slice([0x4e, 0x73]).into_script(),
-            unfinished_push,
-            data_and_more,
-        ];
-        for script in unspendable_here {
-            let refused = RejectReason::ScriptPubkey { output: 1 };
-            assert_eq!(refused.reject_reason(), "scriptpubkey");
-            assert_eq!(check(|tx| tx.output.push(paying(10_000, script))), Err(refused));
-        }
-    }
-
-    #[test]
-    fn rsa_locks_are_standard_only_where_the_coin_has_them() {
-        let mut tx = good();
-        tx.output = vec![paying(10_000, rsa_lock())];
-        assert_eq!(check_standard(&tx, &Network::demo()), Ok(()));
-        assert_eq!(check_standard(&tx, &Network::regtest()), Err(RejectReason::ScriptPubkey { output: 0 }));
-    }
-
-    #[test]
-    fn data_carrier() {
-        // Several data outputs share one limit. In a whole transaction the weight limit comes first.
-        let outputs = [paying(0, data(60_000)), paying(0, data(39_000))];
-        assert_eq!(check_outputs(&outputs, &Network::demo()), Ok(()));
-        let outputs = [paying(0, data(60_000)), paying(0, data(40_000))];
-        let refused = check_outputs(&outputs, &Network::demo()).expect_err("it is too much");
-        assert!(matches!(refused, RejectReason::DataCarrier { limit: 100_000, .. }));
-        assert_eq!(refused.reject_reason(), "datacarrier");
-    }
-
-    #[test]
-    fn dust() {
-        let own = crate::test_support::own_script();
-        for (script, limit) in [(own, 294), (taproot(), 330), (rsa_lock(), 1_053)] {
-            let least = Amount::from_sat(limit);
-            assert_eq!(dust_limit(&script, &Network::demo()), Some(least));
-            assert_eq!(check(|tx| tx.output = vec![paying(limit, script.clone())]), Ok(()));
-            let value = Amount::from_sat(limit - 1);
-            let refused = RejectReason::Dust { output: 0, value, least };
-            assert_eq!(refused.reject_reason(), "dust");
-            assert_eq!(check(|tx| tx.output = vec![paying(limit - 1, script)]), Err(refused));
-        }
-    }
-
-    #[test]
-    fn witness_annex() {
-        let mut tx = good();
-        tx.input[0].witness = Witness::from_slice(&[vec![1; 64], vec![0x50, 1]]);
-        let refused = RejectReason::WitnessAnnex { input: 0 };
-        assert_eq!(refused.reject_reason(), "bad-witness-nonstandard");
-        assert_eq!(check_standard_inputs(&tx, &[paying(1, taproot())], 1), Err(refused));
-        assert_eq!(check_standard_inputs(&tx, &[pay(1)], 1), Ok(()));
-    }
-
-    #[test]
-    fn too_many_sigops() {
-        let refused = RejectReason::TooManySigops { cost: 16_001, limit: 16_000 };
-        assert_eq!(refused.reject_reason(), "bad-txns-too-many-sigops");
-        assert_eq!(check_standard_inputs(&good(), &[pay(1)], 16_001), Err(refused));
-        assert_eq!(check_standard_inputs(&good(), &[pay(1)], 16_000), Ok(()));
-    }
 
     #[test]
     fn signature_operations_count_as_size() {
         assert_eq!(virtual_size(561, 1), 141);
         assert_eq!(virtual_size(400, 80), 400);
+    }
+
+    #[test]
+    fn dust_thresholds_are_bitcoin_cores() {
+        let (short, hash) = ("11".repeat(20), "22".repeat(32));
+        for (hex, threshold) in [
+            (format!("76a914{short}88ac"), 546),
+            (format!("a914{short}87"), 540),
+            (format!("2102{hash}ac"), 576),
+            (format!("0014{short}"), 294),
+            (format!("0020{hash}"), 330),
+            (format!("5120{hash}"), 330),
+            ("51024e73".to_owned(), 240),
+            (format!("5220{hash}"), 330),
+            ("6a".to_owned(), 0),
+            ("6a76".to_owned(), 0),
+            (format!("6020{hash}"), 330),
+        ] {
+            let script = ScriptBuf::from_hex(&hex).expect("tests write hex");
+            assert_eq!(dust_threshold(&script, &Network::regtest()), Amount::from_sat(threshold), "{hex}");
+        }
+        let rsa = ScriptBuf::from_hex(&format!("6020{hash}")).expect("tests write hex");
+        assert_eq!(dust_threshold(&rsa, &Network::demo()), Amount::from_sat(1_053));
+        // A length of three bytes, and a script that is too long to be run.
+        assert_eq!(dust_threshold(&ScriptBuf::from_bytes(vec![0x51; 253]), &Network::demo()), Amount::from_sat(1_236));
+        assert_eq!(dust_threshold(&ScriptBuf::from_bytes(vec![0x51; 10_001]), &Network::demo()), Amount::ZERO);
     }
 }

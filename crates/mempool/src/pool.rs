@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use mycoin_primitives::{Amount, Coin, FeeRate, Height, Network, OutPoint, Transaction, Txid, Wtxid};
+use mycoin_script::SignatureCache;
 
 use crate::CoinSource;
 use crate::entry::{Entry, PackageTotals, Rate};
@@ -23,9 +24,9 @@ pub struct MempoolLimits {
 }
 
 impl Default for MempoolLimits {
-    /// Bitcoin Core's: 300 MB, two weeks, 0.1 sat/vB. Source: kernel/mempool_options.h, policy/policy.h of v30.
+    /// Bitcoin Core's: 300 MB, two weeks, 0.1 sat/vB. Source: kernel/mempool_options.h, policy/policy.h of v31.
     fn default() -> Self {
-        Self { memory: 300_000_000, expiry: 336 * 60 * 60, minimum_rate: policy::MINIMUM_RELAY_RATE }
+        Self { memory: 300_000_000, expiry: 336 * 60 * 60, minimum_rate: policy::DEFAULT_MIN_RELAY_TX_FEE }
     }
 }
 
@@ -102,6 +103,7 @@ pub enum MempoolEvent {
 pub struct Mempool {
     pub(crate) network: Network,
     pub(crate) limits: MempoolLimits,
+    pub(crate) signatures: Arc<SignatureCache>,
     pub(crate) entries: HashMap<Txid, Entry>,
     by_wtxid: HashMap<Wtxid, Txid>,
     spenders: HashMap<OutPoint, Txid>,
@@ -118,11 +120,12 @@ pub struct Mempool {
 }
 
 impl Mempool {
-    /// An empty pool.
+    /// An empty pool, which remembers no signatures.
     pub fn new(network: Network, limits: MempoolLimits) -> Self {
         Self {
             network,
             limits,
+            signatures: Arc::new(SignatureCache::new(0, [0; 32])),
             entries: HashMap::new(),
             by_wtxid: HashMap::new(),
             spenders: HashMap::new(),
@@ -135,6 +138,13 @@ impl Mempool {
             returning: Vec::new(),
             events: Vec::new(),
         }
+    }
+
+    /// The same pool with a memory of signatures that are valid, which may be shared with whoever checks blocks.
+    #[must_use]
+    pub fn with_signature_cache(mut self, signatures: Arc<SignatureCache>) -> Self {
+        self.signatures = signatures;
+        self
     }
 
     /// How many transactions wait.
@@ -197,7 +207,12 @@ impl Mempool {
 
     /// The lowest fee rate that is taken at `now`.
     pub fn min_fee(&self, now: u64) -> FeeRate {
-        self.rolling.rate(now, self.memory, self.limits.memory).max(self.limits.minimum_rate)
+        self.raised_minimum(now).max(self.limits.minimum_rate)
+    }
+
+    /// What a full pool asks for at `now`; zero while there is room.
+    pub(crate) fn raised_minimum(&self, now: u64) -> FeeRate {
+        self.rolling.rate(now, self.memory, self.limits.memory)
     }
 
     /// What the pool holds at `now`.
@@ -210,7 +225,7 @@ impl Mempool {
             memory_limit: self.limits.memory,
             minimum_rate: self.min_fee(now),
             relay_rate: self.limits.minimum_rate,
-            incremental_rate: policy::INCREMENTAL_RATE,
+            incremental_rate: policy::DEFAULT_INCREMENTAL_RELAY_FEE,
         }
     }
 

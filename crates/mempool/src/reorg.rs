@@ -7,7 +7,7 @@ use mycoin_consensus::HeaderBranch;
 use mycoin_primitives::{Block, Transaction, Txid, Wtxid};
 
 use crate::CoinSource;
-use crate::accept::Origin;
+use crate::accept::{Origin, Tip};
 use crate::eviction::memory_of;
 use crate::pool::{Mempool, MempoolEvent, RemovalReason};
 
@@ -51,7 +51,7 @@ impl Mempool {
     }
 
     /// Ends a reorganisation: puts back the disconnected blocks' transactions, parents first, then checks everything
-    /// that waits against the new tip (coins, maturity, lock times, limits on chains). `branch` ends in the new tip.
+    /// that waits against the new tip (coins, maturity, lock times, limits on clusters). `branch` ends in the new tip.
     /// What the new branch confirmed again is refused here, because its coins are spent.
     pub fn revalidate(&mut self, coins: &dyn CoinSource, branch: &dyn HeaderBranch, now: u64) {
         let mut events = self.take_events();
@@ -63,13 +63,15 @@ impl Mempool {
         // The pool is built anew through the one gate that everything passes, so nothing can be half consistent.
         let mut rebuilt = Self::new(self.network.clone(), self.limits.clone());
         rebuilt.rolling = self.rolling.clone();
+        rebuilt.signatures = Arc::clone(&self.signatures);
         *self = rebuilt;
         // What fails here is no longer valid or no longer fits; the difference below tells it.
+        let tip = Tip { coins, branch, now };
         for tx in returning.into_iter().rev().flat_map(|block| block.transactions) {
-            let _ = self.take_in(Arc::new(tx), coins, branch, now, now, Origin::Block);
+            let _ = self.take_in(Arc::new(tx), tip, now, Origin::Block);
         }
         for (tx, time) in waiting {
-            let _ = self.take_in(tx, coins, branch, now, time, Origin::Waiting);
+            let _ = self.take_in(tx, tip, time, Origin::Waiting);
         }
         events.extend(self.difference(&before));
         self.events = events;

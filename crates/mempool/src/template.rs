@@ -19,6 +19,7 @@ use mycoin_primitives::{
 };
 
 use crate::entry::{Entry, PackageTotals, Rate};
+use crate::policy;
 use crate::pool::Mempool;
 
 /// What stays free for header, transaction count and coinbase, at least. Source: `DEFAULT_BLOCK_RESERVED_WEIGHT`.
@@ -185,6 +186,9 @@ impl<'a> Selection<'a> {
                 continue;
             }
             let package = self.package(entry);
+            if !pays_enough(&package) {
+                continue;
+            }
             if self.fits(&package) {
                 self.include(package);
                 misses = 0;
@@ -236,6 +240,13 @@ impl<'a> Selection<'a> {
             }
         }
     }
+}
+
+/// Whether a package pays the least rate that is mined. Source: `DEFAULT_BLOCK_MIN_TX_FEE`, policy/policy.h.
+fn pays_enough(package: &[&Entry]) -> bool {
+    let mut totals = PackageTotals::default();
+    package.iter().for_each(|entry| totals.add(PackageTotals::of(entry)));
+    totals.fees >= policy::DEFAULT_BLOCK_MIN_TX_FEE.fee_for(totals.vsize)
 }
 
 /// What decides who comes first: the lower of the entry's own rate and that with its open ancestors.

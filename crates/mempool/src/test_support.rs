@@ -151,8 +151,11 @@ impl World {
         self.chain.coins.insert(outpoint, Coin { output, height: Height::GENESIS, is_coinbase: false });
     }
 
-    /// The output at `outpoint`, confirmed or waiting.
-    fn spent_output(&self, outpoint: &OutPoint) -> TxOut {
+    /// The output at `outpoint`, confirmed, waiting or of one of `others`.
+    fn spent_output(&self, outpoint: &OutPoint, others: &[Transaction]) -> TxOut {
+        if let Some(other) = others.iter().find(|other| other.compute_txid() == outpoint.txid) {
+            return other.output[outpoint.vout as usize].clone();
+        }
         let waiting = self.pool.unconfirmed_coin(outpoint, Height::new(1));
         waiting.or_else(|| self.chain.coin(outpoint)).map_or_else(|| pay(COIN), |coin| coin.output)
     }
@@ -164,10 +167,15 @@ impl World {
     }
 
     /// Signs every input with the key.
-    pub(crate) fn sign(&self, mut tx: Transaction) -> Transaction {
+    pub(crate) fn sign(&self, tx: Transaction) -> Transaction {
+        self.sign_with(tx, &[])
+    }
+
+    /// As [`World::sign`], where some inputs spend outputs of `others`, which nobody sent.
+    pub(crate) fn sign_with(&self, mut tx: Transaction, others: &[Transaction]) -> Transaction {
         let secp = Secp256k1::new();
         for index in 0..tx.input.len() {
-            let spent = self.spent_output(&tx.input[index].previous_output);
+            let spent = self.spent_output(&tx.input[index].previous_output, others);
             let hash = SighashCache::new(&tx)
                 .p2wpkh_signature_hash(index, &own_script(), spent.value, EcdsaSighashType::All)
                 .expect("the key's script is P2WPKH");
@@ -180,7 +188,7 @@ impl World {
 
     /// A signed transaction that spends `inputs` and makes `outputs` equal outputs, paying `fee`.
     pub(crate) fn spend(&self, inputs: &[OutPoint], outputs: u64, fee: u64) -> Transaction {
-        let held: u64 = inputs.iter().map(|outpoint| self.spent_output(outpoint).value.to_sat()).sum();
+        let held: u64 = inputs.iter().map(|outpoint| self.spent_output(outpoint, &[]).value.to_sat()).sum();
         let each = (held - fee) / outputs;
         let rest = held - fee - each * outputs;
         let values = (0..outputs).map(|index| pay(if index == 0 { each + rest } else { each }));

@@ -153,3 +153,17 @@ fn the_header_is_never_earlier_than_allowed() {
     assert_eq!(template.block.header.time, template.minimum_time);
     assert!(template.minimum_time > world.network.genesis.time);
 }
+
+#[test]
+fn what_pays_less_than_the_lowest_rate_is_not_mined() {
+    let limits = MempoolLimits { minimum_rate: mycoin_primitives::FeeRate::ZERO, ..MempoolLimits::default() };
+    let mut world = World::with(Network::demo(), limits);
+    let coins = world.fund(2);
+    // One satoshi pays for up to 1,000 virtual bytes.
+    let free = world.send(&coins[..1], 1, 0);
+    let cheap = world.send(&coins[1..], 1, 1);
+    assert_eq!(chosen(&mut world, None), ids([&cheap]));
+    // A child pays for both.
+    let child = world.send(&[output(&free, 0)], 1, 1);
+    assert_eq!(chosen(&mut world, None), ids([&cheap, &free, &child]));
+}

@@ -1,18 +1,16 @@
 //! Transactions that wait. Source: Bitcoin Core rpc/mempool.cpp, rpc/fees.cpp.
 
-use mycoin_mempool::policy::MAX_DATA_SIZE;
-use mycoin_mempool::{Entry, RejectReason};
+use mycoin_mempool::policy::{DEFAULT_PERMIT_BAREMULTISIG, MAX_OP_RETURN_RELAY, MAX_PACKAGE_COUNT};
+use mycoin_mempool::{Accepted, Entry, PackageReport, RejectReason};
 use mycoin_primitives::bitcoin::consensus::encode::{deserialize, deserialize_hex};
 use mycoin_primitives::{Amount, FeeRate, Transaction};
 use mycoin_rpc::{Params, RpcError};
 use serde_json::{Map, Value, json};
 
 use super::{Answer, submit_failed};
-use crate::node::{Node, SubmitError};
+use crate::node::{ChainCoins, Node, SubmitError};
 use crate::{clock, encode};
 
-/// The most transactions of one `testmempoolaccept`. Source: `MAX_PACKAGE_COUNT`, policy/packages.h.
-const TEST_LIMIT: usize = 25;
 /// What `sendrawtransaction` takes at most unless told otherwise: 0.1 coins per kvB. Source: `DEFAULT_MAX_RAW_TX_FEE_RATE`.
 const DEFAULT_HIGHEST_RATE: FeeRate = FeeRate::from_sat_per_kvb(10_000_000);
 /// The virtual size of what a block can hold.
@@ -37,8 +35,8 @@ pub(super) fn info(node: &Node, _: &Params) -> Answer {
         "incrementalrelayfee": rate(info.incremental_rate),
         "unbroadcastcount": 0,
         "fullrbf": true,
-        "permitbaremultisig": false,
-        "maxdatacarriersize": MAX_DATA_SIZE,
+        "permitbaremultisig": DEFAULT_PERMIT_BAREMULTISIG,
+        "maxdatacarriersize": MAX_OP_RETURN_RELAY,
     }))
 }
 
@@ -117,55 +115,89 @@ pub(super) fn decoded(bytes: &[u8]) -> Result<Transaction, RpcError> {
     })
 }
 
+/// Judges transactions as if they were sent in their order. Those that come after a refused one are not judged.
 pub(super) fn test_accept(node: &Node, params: &Params) -> Answer {
     let list = params.array("rawtxs")?;
-    if list.is_empty() || list.len() > TEST_LIMIT {
+    if list.is_empty() || list.len() > MAX_PACKAGE_COUNT {
         return Err(RpcError::invalid_parameter(format!(
-            "Array must contain between 1 and {TEST_LIMIT} transactions."
+            "Array must contain between 1 and {MAX_PACKAGE_COUNT} transactions."
         )));
     }
-    if list.len() > 1 {
-        let next = "Hand in the parents first, then test the child.";
-        let error = RpcError::invalid_parameter("Only one transaction can be tested at a time.");
-        return Err(error.with_data("rpc/no-packages", next));
-    }
     let highest = highest_rate(params)?;
-    let results = list.iter().map(|hex| {
+    let decoded = list.iter().map(|hex| {
         let text = hex.as_str().unwrap_or_default();
-        let transaction: Transaction = deserialize_hex(text).map_err(|_| {
+        deserialize_hex(text).map_err(|_| {
             RpcError::deserialization(format!("TX decode failed: {text} Make sure the tx has at least one input."))
-        })?;
-        test_one(node, &transaction, highest)
+        })
     });
-    results.collect()
+    let transactions: Vec<Transaction> = decoded.collect::<Result<_, _>>()?;
+    let report = judge(node, &transactions).map_err(|error| submit_failed(&error))?;
+    let package_error = report.error.map(|error| error.reject_details(&transactions));
+    let mut results = Vec::with_capacity(transactions.len());
+    let mut ended = false;
+    for (tx, verdict) in transactions.iter().zip(report.verdicts) {
+        let mut fields = Map::new();
+        fields.insert("txid".to_owned(), tx.compute_txid().to_string().into());
+        fields.insert("wtxid".to_owned(), tx.compute_wtxid().to_string().into());
+        if let Some(error) = &package_error {
+            fields.insert("package-error".to_owned(), error.clone().into());
+        }
+        if let Some(verdict) = verdict.filter(|_| !ended) {
+            let limited = verdict.and_then(|accepted| match highest {
+                Some(rate) => accepted.check_fee_limit(rate).map(|()| accepted),
+                None => Ok(accepted),
+            });
+            // What spends an output of one that costs too much would not be sent either.
+            ended = matches!(limited, Err(RejectReason::FeeAboveLimit { .. }));
+            fields.extend(verdict_fields(tx, &limited));
+        }
+        results.push(Value::Object(fields));
+    }
+    Ok(results.into())
 }
 
-fn test_one(node: &Node, transaction: &Transaction, highest: Option<FeeRate>) -> Answer {
-    let (txid, wtxid) = (transaction.compute_txid().to_string(), transaction.compute_wtxid().to_string());
-    match node.test_transaction(transaction, highest) {
-        Ok(accepted) => Ok(json!({
-            "txid": txid,
-            "wtxid": wtxid,
-            "allowed": true,
-            "vsize": accepted.vsize,
-            "fees": {
+/// A single transaction may replace others; several are judged together and may not.
+fn judge(node: &Node, transactions: &[Transaction]) -> Result<PackageReport, SubmitError> {
+    if let [transaction] = transactions {
+        let verdict = match node.test_transaction(transaction, None) {
+            Ok(accepted) => Ok(accepted),
+            Err(SubmitError::Rejected(reason)) => Err(reason),
+            Err(failed @ SubmitError::Failed(_)) => return Err(failed),
+        };
+        return Ok(PackageReport { error: None, verdicts: vec![Some(verdict)] });
+    }
+    node.at_rest(|chain, mempool| {
+        let coins = ChainCoins::new(chain);
+        let report = mempool.test_accept_package(transactions, &coins, &chain.tip_branch(), clock::now());
+        coins.result().map(|()| report)
+    })
+}
+
+fn verdict_fields(tx: &Transaction, verdict: &Result<Accepted, RejectReason>) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| {
+        fields.insert(name.to_owned(), value);
+    };
+    put("allowed", verdict.is_ok().into());
+    match verdict {
+        Ok(accepted) => {
+            put("vsize", accepted.vsize.into());
+            let fees = json!({
                 "base": encode::coins(accepted.fee),
                 "effective-feerate": rate(FeeRate::of(accepted.fee, accepted.vsize)),
-                "effective-includes": [wtxid],
-            },
-        })),
-        Err(SubmitError::Rejected(reason)) => {
-            let word = match &reason {
-                // Core's RPC tells unknown coins apart from coins that a block has spent.
-                RejectReason::MissingInputs { .. } => "missing-inputs".to_owned(),
-                other => other.reject_reason(),
-            };
-            Ok(
-                json!({"txid": txid, "wtxid": wtxid, "allowed": false, "reject-reason": word, "reject-details": reason.to_string()}),
-            )
+                "effective-includes": [accepted.wtxid.to_string()],
+            });
+            put("fees", fees);
         }
-        Err(failed @ SubmitError::Failed(_)) => Err(submit_failed(&failed)),
+        // Core's RPC has a word of its own here, and tells no more.
+        Err(RejectReason::MissingInputs { .. }) => put("reject-reason", "missing-inputs".into()),
+        Err(reason @ RejectReason::FeeAboveLimit { .. }) => put("reject-reason", reason.reject_reason().into()),
+        Err(reason) => {
+            put("reject-reason", reason.reject_reason().into());
+            put("reject-details", reason.reject_details(tx).into());
+        }
     }
+    fields
 }
 
 pub(super) fn send_raw_transaction(node: &Node, params: &Params) -> Answer {
