@@ -14,6 +14,7 @@ use mycoin_primitives::{
     Amount, Block, Coin, CompactTarget, Header, Height, Network, OutPoint, Retarget, Rules, ScriptBuf, Sequence,
     Transaction, TxIn, TxOut, Txid, Witness, genesis_block,
 };
+use mycoin_script::{PrecomputedTransaction, ScriptFlags, verify_input};
 use serde::Deserialize;
 
 use crate::assembler::{assemble, push};
@@ -150,6 +151,15 @@ fn coin(script_pubkey: ScriptBuf, value: Amount) -> Coin {
     Coin { output: TxOut { value, script_pubkey }, height: Height::new(1), is_coinbase: false }
 }
 
+/// What stands in Bitcoin's chain breaks no other rule.
+fn check_scripts(tx: &Transaction, coins: Vec<Coin>) {
+    let spent: Vec<TxOut> = coins.into_iter().map(|coin| coin.output).collect();
+    let data = PrecomputedTransaction::new(tx, spent);
+    for input in 0..tx.input.len() {
+        assert_eq!(verify_input(&data, input, ScriptFlags::CONSENSUS), Ok(()), "{}", tx.compute_txid());
+    }
+}
+
 #[test]
 fn bip54_legacy_signature_operations() {
     let OperationCases { mixed, cases } = read(include_str!("data/bip54_sigops.json"));
@@ -161,6 +171,9 @@ fn bip54_legacy_signature_operations() {
         let expected = if case.valid { None } else { Some("bad-txns-legacy-sigops") };
         assert_eq!(found.err().map(|error| error.reject_reason()), expected, "{}", case.comment);
         assert!(check_spend(&tx, &coins, &bitcoin(false), height).is_ok(), "{}", case.comment);
+        if case.tx.is_some() {
+            check_scripts(&tx, coins);
+        }
     }
     ran("BIP54, legacy signature operations", cases.len(), 37);
 }

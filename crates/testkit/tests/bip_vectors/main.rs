@@ -8,6 +8,7 @@
 mod addresses;
 mod assembler;
 mod bip54;
+mod signatures;
 mod signet;
 
 use std::io::Write as _;
