@@ -1,4 +1,4 @@
-//! A batch: one transaction whose inputs are opened rightly or with a flaw, and mutations of it.
+//! A batch of cases: transactions whose inputs are opened rightly or with a flaw, and mutations of them.
 
 use mycoin_primitives::bitcoin::absolute::LockTime;
 use mycoin_primitives::bitcoin::transaction::Version;
@@ -10,7 +10,9 @@ use crate::lock::Wrap;
 use crate::mutate::mutate;
 use crate::spends::{self, Family};
 
-/// How many mutations follow each input that was opened.
+/// How many cases a batch has.
+pub(crate) const CASES: usize = 24;
+/// How many mutations go before each input that was opened.
 const MUTATIONS: usize = 2;
 
 /// Where a case comes from.
@@ -24,16 +26,23 @@ pub(crate) struct Origin {
 /// The cases of the batch with this number.
 pub(crate) fn cases(seed: u64, batch: u64) -> Vec<(Origin, Case)> {
     let dice = &mut Dice::new(seed, batch);
+    let mut found = Vec::new();
+    while found.len() < CASES {
+        spend(dice, &mut found);
+    }
+    found.truncate(CASES);
+    found
+}
+
+/// One transaction: a case for each input, and mutations of each.
+fn spend(dice: &mut Dice, found: &mut Vec<(Origin, Case)>) {
     let mut tx = skeleton(dice);
     let locks: Vec<_> = (0..tx.input.len()).map(|input| spends::draw(dice, &tx, input)).collect();
-    let spent: Vec<TxOut> = locks
-        .iter()
-        .map(|(_, lock)| TxOut { value: amount(dice), script_pubkey: ScriptBuf::from_bytes(lock.script_pubkey.clone()) })
-        .collect();
+    let scripts = locks.iter().map(|(_, lock)| ScriptBuf::from_bytes(lock.script_pubkey.clone()));
+    let spent: Vec<TxOut> = scripts.map(|script_pubkey| TxOut { value: amount(dice), script_pubkey }).collect();
     for (input, (_, lock)) in locks.iter().enumerate() {
         lock.open(dice, &mut tx, &spent, input);
     }
-    let mut found = Vec::new();
     for (input, (family, lock)) in locks.iter().enumerate() {
         let case = Case { tx: tx.clone(), spent: spent.clone(), input, flags: flags(dice) };
         let origin = |mutated| Origin { family: *family, wrap: lock.wrap, mutated };
@@ -44,7 +53,6 @@ pub(crate) fn cases(seed: u64, batch: u64) -> Vec<(Origin, Case)> {
         }
         found.push((origin(false), case));
     }
-    found
 }
 
 /// Mostly all rules; otherwise any set of them that Core can run with.
@@ -59,7 +67,15 @@ fn skeleton(dice: &mut Dice) -> Transaction {
     Transaction {
         version: Version(dice.pick(&[1, 2, 2, 2, 2, 3, 0, -1, i32::MIN])),
         lock_time: LockTime::from_consensus(dice.pick(&[
-            0, 1, 100, 499_999_999, 500_000_000, 500_000_001, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff,
+            0,
+            1,
+            100,
+            499_999_999,
+            500_000_000,
+            500_000_001,
+            0x7fff_ffff,
+            0x8000_0000,
+            0xffff_ffff,
         ])),
         input: (0..inputs).map(|_| unsigned(dice)).collect(),
         output: (0..outputs).map(|_| output(dice)).collect(),
@@ -69,7 +85,10 @@ fn skeleton(dice: &mut Dice) -> Transaction {
 /// An input that nothing opens yet.
 pub(crate) fn unsigned(dice: &mut Dice) -> TxIn {
     TxIn {
-        previous_output: OutPoint { txid: Txid::from_byte_array(dice.hash()), vout: dice.word() >> dice.below(33).min(31) },
+        previous_output: OutPoint {
+            txid: Txid::from_byte_array(dice.hash()),
+            vout: dice.word() >> dice.below(33).min(31),
+        },
         script_sig: ScriptBuf::new(),
         sequence: sequence(dice),
         witness: Witness::new(),
@@ -79,15 +98,27 @@ pub(crate) fn unsigned(dice: &mut Dice) -> TxIn {
 /// A sequence number of any meaning: final, relative in blocks or in time, or none.
 pub(crate) fn sequence(dice: &mut Dice) -> Sequence {
     Sequence(dice.pick(&[
-        0xffff_ffff, 0xffff_fffe, 0xffff_fffd, 0, 1, 10, 0xffff, 0x1_0000, 0x40_0000, 0x40_0001, 0x40_ffff, 0x3f_ffff, 0x8000_0000,
+        0xffff_ffff,
+        0xffff_fffe,
+        0xffff_fffd,
+        0,
+        1,
+        10,
+        0xffff,
+        0x1_0000,
+        0x40_0000,
+        0x40_0001,
+        0x40_ffff,
+        0x3f_ffff,
+        0x8000_0000,
         0x8040_0001,
     ]))
 }
 
-/// A value that is ordinary, or at an end of its range.
+/// A value that is ordinary, or at an end of its range. None is negative: that means to Core that it is not known.
 pub(crate) fn amount(dice: &mut Dice) -> Amount {
     Amount::from_sat(match dice.below(6) {
-        0 => dice.pick(&[0, 1, 2_100_000_000_000_000, i64::MAX.unsigned_abs(), u64::MAX, 1 << 63]),
+        0 => dice.pick(&[0, 1, 2_100_000_000_000_000, 1 << 62, i64::MAX.unsigned_abs()]),
         _ => dice.long() >> 20,
     })
 }

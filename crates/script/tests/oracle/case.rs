@@ -40,8 +40,7 @@ pub(crate) const fn legal_flags(flags: u32) -> u32 {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> =
-            FLAGS.iter().filter(|(_, bit)| self.flags & bit != 0).map(|(name, _)| *name).collect();
+        let names: Vec<&str> = FLAGS.iter().filter(|(_, bit)| self.flags & bit != 0).map(|(name, _)| *name).collect();
         let names = if names.is_empty() { "NONE".to_owned() } else { names.join(",") };
         let spent: Vec<String> = self.spent.iter().map(serialize_hex).collect();
         write!(f, "{names} {} {} {}", self.input, serialize_hex(&self.tx), spent.join(","))

@@ -47,7 +47,6 @@ pub(crate) struct Draft {
     pub(crate) kind: Kind,
     pub(crate) lock_time: u32,
     pub(crate) sequence: u32,
-    pub(crate) version: i32,
     code: Vec<u8>,
     operations: u32,
     code_from: usize,
@@ -59,10 +58,10 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn new(kind: Kind, lock_time: u32, sequence: u32, version: i32, flaws: bool) -> Self {
+    pub(crate) fn new(kind: Kind, lock_time: u32, sequence: u32, flaws: bool) -> Self {
         let (code, taken) = (Vec::new(), Vec::new());
         let separator = u32::MAX;
-        Self { kind, lock_time, sequence, version, code, operations: 0, code_from: 0, separator, taken, flaws }
+        Self { kind, lock_time, sequence, code, operations: 0, code_from: 0, separator, taken, flaws }
     }
 
     pub(crate) fn finish(self) -> Template {

@@ -11,8 +11,30 @@ use crate::sign::KEYS;
 
 /// Numbers where something changes: signs, sizes, and the ends of what arithmetic takes.
 const NUMBERS: [i64; 24] = [
-    0, 1, -1, 2, 3, 16, 17, -2, 127, 128, -127, -128, 255, 256, -255, 32767, 32768, -32768, 0x7f_ffff, 0x80_0000,
-    0x7fff_fffe, 0x7fff_ffff, -0x7fff_ffff, -0x80_0000,
+    0,
+    1,
+    -1,
+    2,
+    3,
+    16,
+    17,
+    -2,
+    127,
+    128,
+    -127,
+    -128,
+    255,
+    256,
+    -255,
+    32767,
+    32768,
+    -32768,
+    0x7f_ffff,
+    0x80_0000,
+    0x7fff_fffe,
+    0x7fff_ffff,
+    -0x7fff_ffff,
+    -0x80_0000,
 ];
 /// Numbers that arithmetic refuses: they need five bytes or more.
 const LARGE_NUMBERS: [i64; 5] = [0x8000_0000, -0x8000_0000, 0xffff_ffff, 0x7f_ffff_ffff, 0x80_0000_0000];
@@ -27,11 +49,17 @@ pub(crate) fn fragment(dice: &mut Dice, draft: &mut Draft, depth: usize) {
         12 | 13 => time_lock(dice, draft),
         14..=16 => signature(dice, draft),
         17 => multisig(dice, draft),
-        18 => drop(draft.separate()),
+        18 => {
+            draft.separate();
+        }
         19 => alternative_stack(dice, draft),
         20 => size(dice, draft),
-        21 if draft.flawed(dice) => drop(draft.raw(&[dice.byte()])),
-        _ => drop(draft.op(dice.pick(&[op::OP_NOP, op::OP_NOP1, op::OP_NOP4, op::OP_NOP10]))),
+        21 if draft.flawed(dice) => {
+            draft.raw(&[dice.byte()]);
+        }
+        _ => {
+            draft.op(dice.pick(&[op::OP_NOP, op::OP_NOP1, op::OP_NOP4, op::OP_NOP10]));
+        }
     }
 }
 
@@ -57,7 +85,11 @@ fn check(dice: &mut Dice, draft: &mut Draft, expected: &[u8]) {
     let wrong = draft.flawed(dice);
     let expected = if wrong { [expected, &[1]].concat() } else { expected.to_vec() };
     draft.push_any(dice, &expected);
-    if dice.one_in(4) { draft.op(op::OP_EQUAL).op(op::OP_VERIFY) } else { draft.op(op::OP_EQUALVERIFY) };
+    if dice.one_in(4) {
+        draft.op(op::OP_EQUAL).op(op::OP_VERIFY)
+    } else {
+        draft.op(op::OP_EQUALVERIFY)
+    };
 }
 
 fn arithmetic(dice: &mut Dice, draft: &mut Draft) {
@@ -139,7 +171,9 @@ fn stack(dice: &mut Dice, draft: &mut Draft) {
     let (opcode, takes, leaves) = dice.pick(&STACK);
     let short = draft.flawed(dice);
     let items: Vec<Vec<u8>> = (0..takes).map(|item| vec![item as u8 + 2, dice.byte()]).collect();
-    items.iter().skip(usize::from(short)).for_each(|item| drop(draft.push(item)));
+    for item in items.iter().skip(usize::from(short)) {
+        draft.push(item);
+    }
     let mut left: Vec<usize> = leaves.to_vec();
     if leaves.is_empty() && takes == 4 {
         let nth = dice.below(takes);
@@ -186,7 +220,11 @@ fn size(dice: &mut Dice, draft: &mut Draft) {
 fn hash_lock(dice: &mut Dice, draft: &mut Draft) {
     let length = dice.below(70);
     let secret = dice.bytes(length);
-    if dice.one_in(2) { draft.take(&secret) } else { draft.push(&secret) };
+    if dice.one_in(2) {
+        draft.take(&secret)
+    } else {
+        draft.push(&secret)
+    };
     let (opcode, digest) = match dice.below(5) {
         0 => (op::OP_RIPEMD160, ripemd160::Hash::hash(&secret).to_byte_array().to_vec()),
         1 => (op::OP_SHA1, sha1::Hash::hash(&secret).to_byte_array().to_vec()),
@@ -204,14 +242,20 @@ fn conditional(dice: &mut Dice, draft: &mut Draft, depth: usize) {
         0..=3 => vec![1],
         4 | 5 => Vec::new(),
         // True or false to `OP_IF`, but not in the form that tapscript asks for.
-        _ if draft.kind != Kind::Tapscript || draft.flawed(dice) => dice.pick(&[vec![0x80], vec![0, 0x80], vec![2], vec![0, 1], vec![0]]),
+        _ if draft.kind != Kind::Tapscript || draft.flawed(dice) => {
+            dice.pick(&[vec![0x80], vec![0, 0x80], vec![2], vec![0, 1], vec![0]])
+        }
         _ => vec![1],
     };
     if draft.kind == Kind::Tapscript && draft.flawed(dice) {
         condition = vec![2];
     }
     let truth = condition.iter().rev().enumerate().any(|(nth, byte)| *byte != 0 && !(nth == 0 && *byte == 0x80));
-    if dice.one_in(2) { draft.take(&condition) } else { draft.push_any(dice, &condition) };
+    if dice.one_in(2) {
+        draft.take(&condition)
+    } else {
+        draft.push_any(dice, &condition)
+    };
     draft.op(if inverted { op::OP_NOTIF } else { op::OP_IF });
     let mut runs = truth != inverted;
     for branch in 0..dice.pick(&[1, 2, 2, 2, 3, 4]) {
@@ -226,7 +270,11 @@ fn conditional(dice: &mut Dice, draft: &mut Draft, depth: usize) {
         }
     }
     if draft.flawed(dice) {
-        if dice.one_in(2) { draft.op(op::OP_ELSE) } else { draft };
+        if dice.one_in(2) {
+            draft.op(op::OP_ELSE)
+        } else {
+            draft
+        };
     } else {
         draft.op(op::OP_ENDIF);
     }
@@ -283,17 +331,28 @@ fn signature(dice: &mut Dice, draft: &mut Draft) {
     draft.take_signature(dice, key);
     let key = draft.key(dice, key);
     draft.push(&key);
-    if dice.one_in(3) { draft.op(op::OP_CHECKSIG).op(op::OP_VERIFY) } else { draft.op(op::OP_CHECKSIGVERIFY) };
+    if dice.one_in(3) {
+        draft.op(op::OP_CHECKSIG).op(op::OP_VERIFY)
+    } else {
+        draft.op(op::OP_CHECKSIGVERIFY)
+    };
 }
 
 /// Signatures by some of several keys.
 fn multisig(dice: &mut Dice, draft: &mut Draft) {
-    many_keys(dice, draft);
-    draft.op(op::OP_VERIFY);
+    let verify = dice.one_in(2);
+    keys(dice, draft, verify);
+    if !verify {
+        draft.op(op::OP_VERIFY);
+    }
 }
 
-/// Leaves true where `needed` of the keys signed.
+/// Leaves true where enough of the keys signed.
 pub(crate) fn many_keys(dice: &mut Dice, draft: &mut Draft) {
+    keys(dice, draft, false);
+}
+
+fn keys(dice: &mut Dice, draft: &mut Draft, verify: bool) {
     let flawed = draft.flawed(dice);
     let count = dice.pick(&[0, 1, 2, 2, 3, 3, 4, if flawed { 21 } else { 5 }]);
     let needed = dice.between(usize::from(count > 0), count);
@@ -304,18 +363,24 @@ pub(crate) fn many_keys(dice: &mut Dice, draft: &mut Draft) {
     if draft.kind == Kind::Tapscript && !(flawed && dice.one_in(4)) {
         draft.number(0);
         for (key, signs) in keys.iter().zip(signing) {
-            if signs { draft.take_signature(dice, *key) } else { draft.take(&[]) };
+            if signs {
+                draft.take_signature(dice, *key)
+            } else {
+                draft.take(&[])
+            };
             let key = draft.key(dice, *key);
             draft.push(&key).op(op::OP_CHECKSIGADD);
         }
-        draft.number(needed as i64).op(op::OP_NUMEQUAL);
+        draft.number(needed as i64).op(if verify { op::OP_NUMEQUALVERIFY } else { op::OP_NUMEQUAL });
         return;
     }
     let mut signers: Vec<usize> = keys.iter().zip(&signing).filter(|(_, signs)| **signs).map(|(key, _)| *key).collect();
     if draft.flawed(dice) {
         signers.rotate_left(usize::from(needed > 1));
     }
-    signers.iter().rev().for_each(|key| drop(draft.take_signature(dice, *key)));
+    for key in signers.into_iter().rev() {
+        draft.take_signature(dice, key);
+    }
     let dummy = if draft.flawed(dice) { dice.bytes(1) } else { Vec::new() };
     draft.take(&dummy);
     let claimed = if draft.flawed(dice) { dice.pick(&[-1, 0, count as i64 + 1]) } else { needed as i64 };
@@ -325,5 +390,5 @@ pub(crate) fn many_keys(dice: &mut Dice, draft: &mut Draft) {
         draft.push(&key);
     }
     let count = if draft.flawed(dice) { dice.pick(&[-1, 21, count as i64 + 1]) } else { count as i64 };
-    draft.number(count).op(op::OP_CHECKMULTISIG);
+    draft.number(count).op(if verify { op::OP_CHECKMULTISIGVERIFY } else { op::OP_CHECKMULTISIG });
 }

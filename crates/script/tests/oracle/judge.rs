@@ -1,9 +1,18 @@
 //! The two judges: Bitcoin Core's script verification, and ours.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use bitcoinconsensus::{Error, Utxo, verify_with_flags};
 use mycoin_primitives::bitcoin::consensus::serialize;
+use mycoin_script::{PrecomputedTransaction, ScriptFlags, SignatureCache, verify_input, verify_input_cached};
 
 use crate::case::Case;
+
+/// Nothing, or the name of the broken rule.
+pub(crate) type Verdict = Result<(), &'static str>;
+
+/// The verdict that is always wrong.
+const PANIC: &str = "a panic";
 
 /// Whether Core accepts the input.
 ///
@@ -28,4 +37,29 @@ pub(crate) fn core_accepts(case: &Case) -> bool {
         Err(Error::ERR_SCRIPT) => false,
         Err(error) => panic!("Core can't judge this case: {error}\n{case}"),
     }
+}
+
+/// Our flags for Core's bits.
+pub(crate) fn our_flags(bits: u32) -> ScriptFlags {
+    let named = ScriptFlags::ALL.iter().map(|(_, flag)| *flag);
+    named.filter(|flag| flag.bits() & bits != 0).fold(ScriptFlags::NONE, ScriptFlags::union)
+}
+
+/// Our verdict, from a cache where there is one.
+pub(crate) fn our_verdict(case: &Case, cache: Option<&SignatureCache>) -> Verdict {
+    let data = PrecomputedTransaction::new(&case.tx, case.spent.as_slice());
+    let flags = our_flags(case.flags);
+    let verify = || match cache {
+        None => verify_input(&data, case.input, flags),
+        Some(cache) => verify_input_cached(&data, case.input, flags, cache),
+    };
+    match catch_unwind(AssertUnwindSafe(verify)) {
+        Ok(verdict) => verdict.map_err(|error| error.name()),
+        Err(_) => Err(PANIC),
+    }
+}
+
+/// Whether the verdict is Core's.
+pub(crate) fn agrees(verdict: Verdict, core_accepts: bool) -> bool {
+    verdict.is_ok() == core_accepts && verdict != Err(PANIC)
 }

@@ -64,13 +64,33 @@ pub(crate) struct Lock {
 #[derive(Clone, Debug)]
 enum Opening {
     /// Arguments, and the redeem script, in the signature script.
-    Legacy { template: Template, redeem: bool },
+    Legacy {
+        template: Template,
+        redeem: bool,
+    },
     /// Arguments, and the witness script, in the witness; the program in the signature script where it is nested.
-    V0 { template: Template, script_sig: Vec<u8>, script_in_witness: bool },
-    KeyPath { key: usize, root: Option<[u8; 32]>, hash_type: u8, annex: Option<Vec<u8>> },
-    ScriptPath { template: Template, control: Vec<u8>, leaf: [u8; 32], annex: Option<Vec<u8>> },
+    V0 {
+        template: Template,
+        script_sig: Vec<u8>,
+        script_in_witness: bool,
+    },
+    KeyPath {
+        key: usize,
+        root: Option<[u8; 32]>,
+        hash_type: u8,
+        annex: Option<Vec<u8>>,
+    },
+    ScriptPath {
+        template: Template,
+        control: Vec<u8>,
+        leaf: [u8; 32],
+        annex: Option<Vec<u8>>,
+    },
     /// Nothing is signed.
-    Fixed { script_sig: Vec<u8>, witness: Vec<Vec<u8>> },
+    Fixed {
+        script_sig: Vec<u8>,
+        witness: Vec<Vec<u8>>,
+    },
 }
 
 /// The output of a witness program.
@@ -239,7 +259,10 @@ pub(crate) enum Annex {
     Maybe,
     /// So long that the witness has this size, where an annex can make it so.
     /// `template_size` is that of the arguments, with their lengths.
-    Exact { witness_size: usize, template_size: usize },
+    Exact {
+        witness_size: usize,
+        template_size: usize,
+    },
 }
 
 impl Annex {

@@ -151,7 +151,7 @@ fn output_script(dice: &mut Dice, case: &mut Case) {
 fn value(dice: &mut Dice, case: &mut Case) {
     let at = dice.below(case.spent.len());
     let value = &mut case.spent[at].value;
-    *value = Amount::from_sat(value.to_sat() ^ 1 << dice.below(64));
+    *value = Amount::from_sat(value.to_sat() ^ 1 << dice.below(63));
 }
 
 /// What all inputs sign.

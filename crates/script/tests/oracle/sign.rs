@@ -26,7 +26,11 @@ pub(crate) static KEYS: LazyLock<Vec<Keypair>> = LazyLock::new(|| {
 /// Signature hash types of ECDSA: the six defined ones, and undefined ones, which consensus takes before taproot.
 pub(crate) fn ecdsa_hash_type(dice: &mut Dice) -> u8 {
     let defined = dice.pick(&[0x01, 0x01, 0x02, 0x03, 0x81, 0x82, 0x83]);
-    if dice.one_in(8) { dice.pick(&[0x00, 0x04, 0x1f, 0x20, 0x22, 0x41, 0x43, 0x63, 0x80, 0xa3, 0xc2, 0xff]) } else { defined }
+    if dice.one_in(8) {
+        dice.pick(&[0x00, 0x04, 0x1f, 0x20, 0x22, 0x41, 0x43, 0x63, 0x80, 0xa3, 0xc2, 0xff])
+    } else {
+        defined
+    }
 }
 
 /// Signature hash types of taproot: mostly defined ones; others make the signature invalid.
@@ -130,8 +134,7 @@ pub(crate) fn schnorr(key: &Keypair, hash: [u8; 32], hash_type: u8) -> Vec<u8> {
 
 /// An ECDSA signature in strict DER with its hash type.
 pub(crate) fn ecdsa(key: &Keypair, hash: [u8; 32], hash_type: u8) -> Vec<u8> {
-    let mut signature =
-        SECP.sign_ecdsa(&Message::from_digest(hash), &key.secret_key()).serialize_der().to_vec();
+    let mut signature = SECP.sign_ecdsa(&Message::from_digest(hash), &key.secret_key()).serialize_der().to_vec();
     signature.push(hash_type);
     signature
 }

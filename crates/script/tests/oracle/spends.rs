@@ -62,8 +62,7 @@ pub(crate) fn draw(dice: &mut Dice, tx: &Transaction, input: usize) -> (Family, 
 }
 
 fn begin(wrap: Wrap, tx: &Transaction, input: usize, flaws: bool) -> Draft {
-    let (lock_time, sequence) = (tx.lock_time.to_consensus_u32(), tx.input[input].sequence.to_consensus_u32());
-    Draft::new(wrap.kind(), lock_time, sequence, tx.version.0, flaws)
+    Draft::new(wrap.kind(), tx.lock_time.to_consensus_u32(), tx.input[input].sequence.to_consensus_u32(), flaws)
 }
 
 fn script_wrap(dice: &mut Dice) -> Wrap {
@@ -107,7 +106,9 @@ fn finish(dice: &mut Dice, draft: &mut Draft) {
         1 => {
             let key_bytes = draft.key(dice, key);
             draft.take(&key_bytes).take_signature(dice, key);
-            code::operations(&key_hash_script(&key_bytes)).into_iter().for_each(|operation| drop(draft.raw(operation)));
+            for operation in code::operations(&key_hash_script(&key_bytes)) {
+                draft.raw(operation);
+            }
         }
         _ => many_keys(dice, draft),
     }
@@ -122,7 +123,11 @@ fn composed(dice: &mut Dice, tx: &Transaction, input: usize, flaws: bool) -> Loc
     for _ in 0..dice.between(1, 6) {
         fragment(dice, &mut draft, 0);
     }
-    if dice.one_in(2) { finish(dice, &mut draft) } else { drop(draft.number(1)) }
+    if dice.one_in(2) {
+        finish(dice, &mut draft);
+    } else {
+        draft.number(1);
+    }
     let mut template = draft.finish();
     if dice.one_in(12) {
         damage(dice, &mut template.script);
@@ -175,8 +180,10 @@ fn soup(dice: &mut Dice) -> Lock {
             }
             1 => script.push(dice.between(0x51, 0x60) as u8),
             2 => script.push(dice.between(0x4f, 0xba) as u8),
-            3 => script.push(dice.pick(&[0x63, 0x64, 0x67, 0x68, 0x69, 0x6b, 0x6c, 0x74, 0x87, 0x88, 0xac, 0xae, 0xb1, 0xb2])),
-            4 => script.push(dice.pick(&[0x76, 0x79, 0x7a, 0x7c, 0x8b, 0x91, 0x93, 0x9c, 0xa5, 0xa9, 0xab, 0xad, 0xaf, 0xba])),
+            3 => script
+                .push(dice.pick(&[0x63, 0x64, 0x67, 0x68, 0x69, 0x6b, 0x6c, 0x74, 0x87, 0x88, 0xac, 0xae, 0xb1, 0xb2])),
+            4 => script
+                .push(dice.pick(&[0x76, 0x79, 0x7a, 0x7c, 0x8b, 0x91, 0x93, 0x9c, 0xa5, 0xa9, 0xab, 0xad, 0xaf, 0xba])),
             _ => script.push(dice.byte()),
         }
     }
@@ -244,7 +251,8 @@ fn leaf(dice: &mut Dice, tx: &Transaction, input: usize, flaws: bool) -> Lock {
             fragment(dice, &mut draft, 0);
             let mut template = draft.finish();
             let at = dice.below(code::operations(&template.script).len() + 1);
-            let mut operations: Vec<Vec<u8>> = code::operations(&template.script).into_iter().map(<[u8]>::to_vec).collect();
+            let mut operations: Vec<Vec<u8>> =
+                code::operations(&template.script).into_iter().map(<[u8]>::to_vec).collect();
             // 0xff is no operation of any kind, and pushes that end beyond the script come after or before the success.
             operations.insert(at, vec![dice.pick(&[0x50, 0x62, 0x7e, 0x89, 0x95, 0xbb, 0xfe, 0xff])]);
             match dice.below(4) {
