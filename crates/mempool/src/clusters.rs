@@ -83,15 +83,15 @@ struct Graph<'a> {
     newcomers: BTreeMap<Txid, &'a Entry>,
     gone: &'a BTreeSet<Txid>,
     /// Which newcomers spend an output of a transaction.
-    new_children: BTreeMap<Txid, Vec<Txid>>,
+    new_children: BTreeMap<Txid, BTreeSet<Txid>>,
 }
 
 impl<'a> Graph<'a> {
     fn new(pool: &'a Mempool, newcomers: &[&'a Entry], gone: &'a BTreeSet<Txid>) -> Self {
-        let mut new_children: BTreeMap<Txid, Vec<Txid>> = BTreeMap::new();
+        let mut new_children: BTreeMap<Txid, BTreeSet<Txid>> = BTreeMap::new();
         for newcomer in newcomers {
             for input in &newcomer.tx.input {
-                new_children.entry(input.previous_output.txid).or_default().push(newcomer.txid);
+                new_children.entry(input.previous_output.txid).or_default().insert(newcomer.txid);
             }
         }
         let newcomers = newcomers.iter().map(|entry| (entry.txid, *entry)).collect();
@@ -116,8 +116,11 @@ impl<'a> Graph<'a> {
             weight = weight.saturating_add(policy::adjusted_weight(entry.weight, entry.sigop_cost));
             within(ClusterLimit::Count, count, policy::DEFAULT_CLUSTER_LIMIT)?;
             within(ClusterLimit::Size, weight.div_ceil(4), policy::MAX_CLUSTER_VSIZE)?;
+            // What waits knows its relatives; a newcomer's are found by what it spends.
             open.extend(entry.neighbours());
-            open.extend(entry.tx.input.iter().map(|input| input.previous_output.txid));
+            if self.newcomers.contains_key(&txid) {
+                open.extend(entry.tx.input.iter().map(|input| input.previous_output.txid));
+            }
             open.extend(self.new_children.get(&txid).into_iter().flatten());
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What kind of lock an output's script is.
 //!
 //! In:    a script.
-//! Out:   its kind.
+//! Out:   its kind, with Bitcoin Core's name for it.
 //! Never: whether anybody can spend it; keys and hashes are not looked at beyond their size and first byte.
 //!
 //! Source: Bitcoin Core `Solver`, `MatchMultisig`, script/solver.cpp; `CPubKey::ValidSize`, pubkey.h.
@@ -87,6 +87,24 @@ impl OutputKind {
             Self::WitnessUnknown
         }
     }
+
+    /// Bitcoin Core's name of the kind; the RSA lock has one of our own. Source: `GetTxnOutputType`, script/solver.cpp.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PublicKey => "pubkey",
+            Self::PublicKeyHash => "pubkeyhash",
+            Self::ScriptHash => "scripthash",
+            Self::Multisig { .. } => "multisig",
+            Self::Data => "nulldata",
+            Self::WitnessKeyHash => "witness_v0_keyhash",
+            Self::WitnessScriptHash => "witness_v0_scripthash",
+            Self::Taproot => "witness_v1_taproot",
+            Self::Anchor => "anchor",
+            Self::RsaLock => "witness_v16_rsa",
+            Self::WitnessUnknown => "witness_unknown",
+            Self::NonStandard => "nonstandard",
+        }
+    }
 }
 
 fn is_data(script: &Script) -> bool {
@@ -161,7 +179,7 @@ mod tests {
             (format!("4104{long}ac"), OutputKind::PublicKey),
             (format!("76a914{short}88ac"), OutputKind::PublicKeyHash),
             (format!("a914{short}87"), OutputKind::ScriptHash),
-            (format!("5121{}51ae", format!("03{hash}")), OutputKind::Multisig { required: 1, keys: 1 }),
+            (format!("512103{hash}51ae"), OutputKind::Multisig { required: 1, keys: 1 }),
             (format!("0014{short}"), OutputKind::WitnessKeyHash),
             (format!("0020{hash}"), OutputKind::WitnessScriptHash),
             (format!("5120{hash}"), OutputKind::Taproot),
