@@ -6,9 +6,10 @@
 //! - rule 5: its direct conflicts lie in at most 100 clusters;
 //! - it would be mined no later than any of what it replaces.
 //!
-//! The last is asked instead of Bitcoin Core's comparison of fee rate diagrams, which needs every cluster's best
-//! order. A transaction's own rate, or that with its unconfirmed ancestors if lower, says when it would be mined. With
-//! rule 3 this is enough for a better diagram; where it is too much to ask, the sender pays a higher rate.
+//! The last stands in for Bitcoin Core's comparison of fee rate diagrams, which needs every cluster's best order. A
+//! transaction's own rate, or that with its unconfirmed ancestors if lower, says when it would be mined. Where one
+//! transaction without relatives replaces another, both say the same; among relatives of very different rates they may
+//! differ. Rules 3 and 4 alone keep replacing from being free.
 //! Source: Bitcoin Core v31 `MemPoolAccept::ReplacementChecks`, validation.cpp; policy/rbf.cpp.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -269,7 +269,46 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
+    use mycoin_primitives::bitcoin::{absolute, transaction};
+    use mycoin_primitives::{OutPoint, TxIn};
+
     use super::*;
+
+    #[test]
+    fn verdicts_have_bitcoin_cores_fields() {
+        let tx = Transaction {
+            version: transaction::Version::TWO,
+            lock_time: absolute::LockTime::ZERO,
+            input: vec![TxIn::default()],
+            output: Vec::new(),
+        };
+        let (txid, wtxid) = (tx.compute_txid(), tx.compute_wtxid());
+        let accepted = Accepted { txid, wtxid, fee: Amount::from_sat(1_500), vsize: 150, replaced: Vec::new() };
+        let fees = json!({
+            "base": encode::coins(Amount::from_sat(1_500)),
+            "effective-feerate": encode::coins(Amount::from_sat(10_000)),
+            "effective-includes": [wtxid.to_string()],
+        });
+        let said = |verdict| Value::Object(verdict_fields(&tx, &verdict));
+        assert_eq!(said(Ok(accepted)), json!({"allowed": true, "vsize": 150, "fees": fees}));
+        let (fee, limit) = (Amount::from_sat(10), Amount::from_sat(11));
+        assert_eq!(
+            said(Err(RejectReason::BelowRelayFee { fee, least: limit })),
+            json!({
+                "allowed": false,
+                "reject-reason": "min relay fee not met",
+                "reject-details": "min relay fee not met, 10 < 11",
+            })
+        );
+        assert_eq!(
+            said(Err(RejectReason::FeeAboveLimit { fee, limit })),
+            json!({"allowed": false, "reject-reason": "max-fee-exceeded"})
+        );
+        assert_eq!(
+            said(Err(RejectReason::MissingInputs { outpoint: OutPoint::null() })),
+            json!({"allowed": false, "reject-reason": "missing-inputs"})
+        );
+    }
 
     #[test]
     fn the_estimate_is_above_what_finds_no_room() {
