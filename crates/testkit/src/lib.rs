@@ -4,6 +4,7 @@
 //! Out:   blocks and transactions that are valid (or broken in one way), programs that run.
 //! Never: part of a program that is shipped.
 
+pub mod block_cases;
 pub mod builders;
 pub mod core_data;
 pub mod keys;
