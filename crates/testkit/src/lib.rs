@@ -9,3 +9,4 @@ pub mod builders;
 pub mod core_data;
 pub mod keys;
 pub mod process;
+pub mod worst_blocks;
