@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use mycoin_consensus::{check_block, check_block_in_context, coins_needed, connect_block};
+use mycoin_primitives::bitcoin::transaction::Version;
 use mycoin_primitives::{Amount, Block, FeeRate, Network, OutPoint, Transaction};
 use proptest::prelude::*;
 
@@ -13,7 +14,7 @@ use crate::{CoinSource as _, MempoolLimits, TemplateOptions};
 /// One thing that happens. Numbers choose among what is there at the time.
 #[derive(Debug, Clone)]
 enum Step {
-    Send { coins: Vec<u16>, outputs: u64, fee: u64 },
+    Send { coins: Vec<u16>, outputs: u64, fee: u64, version: i32 },
     Replace { which: u16, factor: u64 },
     Mine { count: u32 },
     MineConflict { which: u16 },
@@ -24,8 +25,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        12 => (prop::collection::vec(any::<u16>(), 1..4), 1..4u64, 50..5_000u64)
-            .prop_map(|(coins, outputs, fee)| Step::Send { coins, outputs, fee }),
+        12 => (prop::collection::vec(any::<u16>(), 1..4), 1..4u64, 50..5_000u64, 1..=3i32)
+            .prop_map(|(coins, outputs, fee, version)| Step::Send { coins, outputs, fee, version }),
         2 => (any::<u16>(), 1..6u64).prop_map(|(which, factor)| Step::Replace { which, factor }),
         1 => (0..6u32).prop_map(|count| Step::Mine { count }),
         1 => any::<u16>().prop_map(|which| Step::MineConflict { which }),
@@ -53,19 +54,19 @@ fn spendable(world: &World) -> Vec<OutPoint> {
 
 fn take(world: &mut World, step: &Step) {
     match step {
-        Step::Send { coins, outputs, fee } => {
+        Step::Send { coins, outputs, fee, version } => {
             let all = spendable(world);
             let mut inputs: Vec<OutPoint> = coins.iter().filter_map(|number| choose(&all, *number)).collect();
             inputs.sort();
             inputs.dedup();
-            send(world, &inputs, *outputs, *fee);
+            send(world, &inputs, *outputs, *fee, *version);
         }
         Step::Replace { which, factor } => {
             let all: Vec<_> = world.pool.all().iter().map(|entry| (entry.txid, entry.descendants.fees)).collect();
             let Some((txid, fees)) = choose(&all, *which) else { return };
             let Some(old) = world.pool.get(&txid) else { return };
             let inputs: Vec<OutPoint> = old.input.iter().map(|input| input.previous_output).collect();
-            send(world, &inputs, 1, fees.to_sat().saturating_mul(*factor) + 20);
+            send(world, &inputs, 1, fees.to_sat().saturating_mul(*factor) + 20, old.version.0);
         }
         Step::Mine { count } => {
             world.mine(*count);
@@ -101,11 +102,13 @@ fn take(world: &mut World, step: &Step) {
     world.pool.take_events();
 }
 
-fn send(world: &mut World, inputs: &[OutPoint], outputs: u64, fee: u64) {
+fn send(world: &mut World, inputs: &[OutPoint], outputs: u64, fee: u64, version: i32) {
     let held: u64 = inputs.iter().filter_map(|coin| world.value_of(coin)).sum();
     if !inputs.is_empty() && held > fee + outputs * 400 {
-        let tx = world.spend(inputs, outputs, fee);
-        // Refusals (limits on chains, immature coins, a full pool, poor replacements) are part of the game.
+        let mut tx = world.spend(inputs, outputs, fee);
+        tx.version = Version(version);
+        let tx = world.sign(tx);
+        // Refusals (limits on clusters and on version 3, immature coins, a full pool, poor replacements) are part of the game.
         let _ = world.accept(&tx);
     }
 }
