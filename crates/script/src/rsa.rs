@@ -1,4 +1,5 @@
 //! The RSA lock's keys and signatures: which keys are allowed, what their output script is, what a verification costs.
+//! The specification, for other implementations too, is `docs/rsa-lock.md`.
 //!
 //! Start at [`check_spki`].
 
@@ -72,9 +73,11 @@ impl KeySize {
 
     /// What one verification counts against a block's signature budget, in signature-operation cost.
     ///
-    /// One unit is one elliptic-curve verification, which is what a P2WPKH input counts. Measured on one core:
-    /// 29,000 Schnorr verifications a second, and of RSA 53,000 (2048 bits), 27,000 (3072) and 13,000 (4096).
-    /// That is 0.55, 1.1 and 2.2 units, rounded up so that no key is a cheaper way to make a block slow.
+    /// One unit is one elliptic-curve verification, which is what a P2WPKH input counts. Side by side on one busy core a
+    /// lock's input takes 0.51 to 0.54 (2048 bits), 0.97 to 1.03 (3072) and 1.60 to 1.71 (4096) times as long as a taproot
+    /// key spend; each kind by itself, 0.55, 1.1 and 2.2 were measured. The largest count, rounded up, so that no key is a
+    /// cheaper way to make a block slow. Measure again with `cargo bench -p mycoin-testkit --bench signatures`; the tables
+    /// are in `docs/rsa-lock.md`.
     pub const fn verify_cost(self) -> u64 {
         match self {
             Self::Rsa2048 => 1,

@@ -23,21 +23,24 @@ pub(super) enum Scheme {
     Openssl(&'static str, &'static [&'static str]),
 }
 
-const fn pss(name: &'static str, options: &'static [&'static str]) -> Scheme {
+const fn by_openssl(name: &'static str, options: &'static [&'static str]) -> Scheme {
     Scheme::Openssl(name, options)
 }
 
 /// As the RSA lock wants it, by openssl, which signs with keys that the wallet's library refuses.
 pub(super) const PSS_BY_OPENSSL: Scheme =
-    pss("pss-openssl", &["-sha256", "pss", "rsa_pss_saltlen:32", "rsa_mgf1_md:sha256"]);
-pub(super) const PKCS1: Scheme = pss("pkcs1", &["-sha256", "pkcs1"]);
-pub(super) const SALT_0: Scheme = pss("salt-0", &["-sha256", "pss", "rsa_pss_saltlen:0", "rsa_mgf1_md:sha256"]);
-pub(super) const SALT_20: Scheme = pss("salt-20", &["-sha256", "pss", "rsa_pss_saltlen:20", "rsa_mgf1_md:sha256"]);
-pub(super) const SALT_MAX: Scheme = pss("salt-max", &["-sha256", "pss", "rsa_pss_saltlen:max", "rsa_mgf1_md:sha256"]);
-pub(super) const MGF1_SHA1: Scheme = pss("mgf1-sha1", &["-sha256", "pss", "rsa_pss_saltlen:32", "rsa_mgf1_md:sha1"]);
-pub(super) const SHA512: Scheme = pss("sha512", &["-sha512", "pss", "rsa_pss_saltlen:32", "rsa_mgf1_md:sha512"]);
+    by_openssl("pss-openssl", &["-sha256", "pss", "rsa_pss_saltlen:32", "rsa_mgf1_md:sha256"]);
+pub(super) const PKCS1: Scheme = by_openssl("pkcs1", &["-sha256", "pkcs1"]);
+pub(super) const SALT_0: Scheme = by_openssl("salt-0", &["-sha256", "pss", "rsa_pss_saltlen:0", "rsa_mgf1_md:sha256"]);
+pub(super) const SALT_20: Scheme =
+    by_openssl("salt-20", &["-sha256", "pss", "rsa_pss_saltlen:20", "rsa_mgf1_md:sha256"]);
+pub(super) const SALT_MAX: Scheme =
+    by_openssl("salt-max", &["-sha256", "pss", "rsa_pss_saltlen:max", "rsa_mgf1_md:sha256"]);
+pub(super) const MGF1_SHA1: Scheme =
+    by_openssl("mgf1-sha1", &["-sha256", "pss", "rsa_pss_saltlen:32", "rsa_mgf1_md:sha1"]);
+pub(super) const SHA512: Scheme = by_openssl("sha512", &["-sha512", "pss", "rsa_pss_saltlen:32", "rsa_mgf1_md:sha512"]);
 pub(super) const SHA512_SALT_64: Scheme =
-    pss("sha512-salt-64", &["-sha512", "pss", "rsa_pss_saltlen:64", "rsa_mgf1_md:sha512"]);
+    by_openssl("sha512-salt-64", &["-sha512", "pss", "rsa_pss_saltlen:64", "rsa_mgf1_md:sha512"]);
 
 impl Scheme {
     const fn name(self) -> &'static str {
