@@ -1,5 +1,7 @@
 //! Scripts as bytes: pushes in every form, numbers, and the way back from bytes to operations.
 
+use crate::dice::Dice;
+
 /// `OP_PUSHDATA1`, 2 and 4.
 const PUSHDATA: [u8; 3] = [0x4c, 0x4d, 0x4e];
 
@@ -94,7 +96,23 @@ fn operation_size(script: &[u8]) -> Option<usize> {
     (size <= script.len()).then_some(size)
 }
 
-/// Where a script has one of these bytes as an operation.
+/// The script without one operation, wherever it stands.
 pub(crate) fn without_operation(script: &[u8], opcode: u8) -> Vec<u8> {
     operations(script).into_iter().filter(|operation| *operation != [opcode]).flatten().copied().collect()
+}
+
+/// The script with one operation changed, moved, added, removed or cut short.
+pub(crate) fn damaged(dice: &mut Dice, script: &[u8]) -> Vec<u8> {
+    let mut operations: Vec<Vec<u8>> = operations(script).into_iter().map(<[u8]>::to_vec).collect();
+    let at = dice.below(operations.len());
+    let other = vec![dice.byte()];
+    match dice.below(5) {
+        _ if operations.is_empty() => operations.push(other),
+        0 => drop(operations.remove(at)),
+        1 => operations.insert(at, other),
+        2 => operations[at] = other,
+        3 => operations.swap(0, at),
+        _ => drop(operations.last_mut().and_then(Vec::pop)),
+    }
+    operations.concat()
 }

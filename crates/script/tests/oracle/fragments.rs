@@ -7,7 +7,7 @@ use mycoin_primitives::hashes::{Hash, hash160, ripemd160, sha1, sha256, sha256d}
 use crate::code;
 use crate::dice::Dice;
 use crate::draft::{Draft, Kind};
-use crate::sign::KEYS;
+use crate::signatures::{multisig, signature};
 
 /// Numbers where something changes: signs, sizes, and the ends of what arithmetic takes.
 const NUMBERS: [i64; 24] = [
@@ -64,7 +64,7 @@ pub(crate) fn fragment(dice: &mut Dice, draft: &mut Draft, depth: usize) {
 }
 
 /// A number in any form that arithmetic takes, and sometimes in one that it does not.
-fn operand(dice: &mut Dice, draft: &mut Draft, value: i64) {
+pub(crate) fn operand(dice: &mut Dice, draft: &mut Draft, value: i64) {
     let mut bytes = code::number(value);
     if dice.one_in(6) && bytes.len() < 4 {
         let sign = bytes.pop().map_or(0, |last| {
@@ -109,7 +109,8 @@ fn arithmetic(dice: &mut Dice, draft: &mut Draft) {
         (op::OP_MAX, i64::max),
         (op::OP_ADD, |a, b| a + b),
     ];
-    const UNARY: [(Opcode, fn(i64) -> i64); 6] = [
+    type Unary = (Opcode, fn(i64) -> i64);
+    const UNARY: [Unary; 6] = [
         (op::OP_1ADD, |a| a + 1),
         (op::OP_1SUB, |a| a - 1),
         (op::OP_NEGATE, |a| -a),
@@ -323,72 +324,4 @@ fn time_lock(dice: &mut Dice, draft: &mut Draft) {
         _ => 0x80_0000_0000,
     };
     draft.number(value).op(if relative { op::OP_CSV } else { op::OP_CLTV }).op(op::OP_DROP);
-}
-
-/// A signature by one key.
-fn signature(dice: &mut Dice, draft: &mut Draft) {
-    let key = dice.below(KEYS.len());
-    draft.take_signature(dice, key);
-    let key = draft.key(dice, key);
-    draft.push(&key);
-    if dice.one_in(3) {
-        draft.op(op::OP_CHECKSIG).op(op::OP_VERIFY)
-    } else {
-        draft.op(op::OP_CHECKSIGVERIFY)
-    };
-}
-
-/// Signatures by some of several keys.
-fn multisig(dice: &mut Dice, draft: &mut Draft) {
-    let verify = dice.one_in(2);
-    keys(dice, draft, verify);
-    if !verify {
-        draft.op(op::OP_VERIFY);
-    }
-}
-
-/// Leaves true where enough of the keys signed.
-pub(crate) fn many_keys(dice: &mut Dice, draft: &mut Draft) {
-    keys(dice, draft, false);
-}
-
-fn keys(dice: &mut Dice, draft: &mut Draft, verify: bool) {
-    let flawed = draft.flawed(dice);
-    let count = dice.pick(&[0, 1, 2, 2, 3, 3, 4, if flawed { 21 } else { 5 }]);
-    let needed = dice.between(usize::from(count > 0), count);
-    let first = dice.below(KEYS.len());
-    let keys: Vec<usize> = (0..count).map(|nth| (first + nth) % KEYS.len()).collect();
-    let mut signing: Vec<bool> = (0..count).map(|nth| nth < needed).collect();
-    (0..count).for_each(|nth| signing.swap(nth, dice.below(count)));
-    if draft.kind == Kind::Tapscript && !(flawed && dice.one_in(4)) {
-        draft.number(0);
-        for (key, signs) in keys.iter().zip(signing) {
-            if signs {
-                draft.take_signature(dice, *key)
-            } else {
-                draft.take(&[])
-            };
-            let key = draft.key(dice, *key);
-            draft.push(&key).op(op::OP_CHECKSIGADD);
-        }
-        draft.number(needed as i64).op(if verify { op::OP_NUMEQUALVERIFY } else { op::OP_NUMEQUAL });
-        return;
-    }
-    let mut signers: Vec<usize> = keys.iter().zip(&signing).filter(|(_, signs)| **signs).map(|(key, _)| *key).collect();
-    if draft.flawed(dice) {
-        signers.rotate_left(usize::from(needed > 1));
-    }
-    for key in signers.into_iter().rev() {
-        draft.take_signature(dice, key);
-    }
-    let dummy = if draft.flawed(dice) { dice.bytes(1) } else { Vec::new() };
-    draft.take(&dummy);
-    let claimed = if draft.flawed(dice) { dice.pick(&[-1, 0, count as i64 + 1]) } else { needed as i64 };
-    draft.number(claimed);
-    for key in keys {
-        let key = draft.key(dice, key);
-        draft.push(&key);
-    }
-    let count = if draft.flawed(dice) { dice.pick(&[-1, 21, count as i64 + 1]) } else { count as i64 };
-    draft.number(count).op(if verify { op::OP_CHECKMULTISIGVERIFY } else { op::OP_CHECKMULTISIG });
 }

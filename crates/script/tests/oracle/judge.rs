@@ -45,13 +45,18 @@ pub(crate) fn our_flags(bits: u32) -> ScriptFlags {
     named.filter(|flag| flag.bits() & bits != 0).fold(ScriptFlags::NONE, ScriptFlags::union)
 }
 
-/// Our verdict, from a cache where there is one.
+/// Our verdict. Where there is a cache, the transaction's other inputs are judged first, so that whatever a verdict
+/// leaves behind, for signatures or for the transaction, is there when this one is made.
 pub(crate) fn our_verdict(case: &Case, cache: Option<&SignatureCache>) -> Verdict {
     let data = PrecomputedTransaction::new(&case.tx, case.spent.as_slice());
     let flags = our_flags(case.flags);
     let verify = || match cache {
         None => verify_input(&data, case.input, flags),
-        Some(cache) => verify_input_cached(&data, case.input, flags, cache),
+        Some(cache) => {
+            let others = (0..case.tx.input.len()).filter(|input| *input != case.input);
+            others.for_each(|input| drop(verify_input_cached(&data, input, flags, cache)));
+            verify_input_cached(&data, case.input, flags, cache)
+        }
     };
     match catch_unwind(AssertUnwindSafe(verify)) {
         Ok(verdict) => verdict.map_err(|error| error.name()),

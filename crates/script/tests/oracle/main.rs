@@ -8,6 +8,7 @@
 mod batch;
 mod case;
 mod code;
+mod commitment;
 mod dice;
 mod draft;
 mod fragments;
@@ -18,6 +19,7 @@ mod mutate;
 mod run;
 mod shrink;
 mod sign;
+mod signatures;
 mod spends;
 
 use std::collections::BTreeSet;

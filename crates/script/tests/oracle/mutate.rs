@@ -2,17 +2,18 @@
 
 use mycoin_primitives::bitcoin::absolute::LockTime;
 use mycoin_primitives::bitcoin::transaction::Version;
-use mycoin_primitives::{Amount, ScriptBuf, Witness};
+use mycoin_primitives::{Amount, ScriptBuf};
 
 use crate::batch;
 use crate::case::Case;
 use crate::code;
+use crate::commitment::{inner_script, own_items, with_inner_script, with_items};
 use crate::dice::Dice;
 use crate::sign;
 
 /// Changes one thing.
 pub(crate) fn mutate(dice: &mut Dice, case: &mut Case) {
-    match dice.below(16) {
+    match dice.below(18) {
         0..=2 => signature(dice, case),
         3..=5 => witness(dice, case),
         6 | 7 => script_sig(dice, case),
@@ -21,6 +22,7 @@ pub(crate) fn mutate(dice: &mut Dice, case: &mut Case) {
         11 | 12 => shared(dice, case),
         13 => neighbours(dice, case),
         14 => outputs(dice, case),
+        15 | 16 => committed_script(dice, case),
         _ => case.flags = batch::flags(dice),
     }
 }
@@ -30,14 +32,6 @@ fn flip(dice: &mut Dice, bytes: &mut [u8]) {
         let at = dice.below(bytes.len());
         bytes[at] ^= 1 << dice.below(8);
     }
-}
-
-fn items(case: &Case) -> Vec<Vec<u8>> {
-    case.tx.input[case.input].witness.iter().map(<[u8]>::to_vec).collect()
-}
-
-fn set_items(case: &mut Case, items: &[Vec<u8>]) {
-    case.tx.input[case.input].witness = Witness::from_slice(items);
 }
 
 fn pushes(case: &Case) -> Vec<Vec<u8>> {
@@ -50,7 +44,7 @@ fn set_pushes(case: &mut Case, pushes: &[Vec<u8>]) {
 
 /// Changes something that looks like a signature, wherever it stands.
 fn signature(dice: &mut Dice, case: &mut Case) {
-    let mut items = items(case);
+    let mut items = own_items(case);
     let (mut pushes, mut done) = (pushes(case), false);
     let looks = |bytes: &[u8]| matches!(bytes, [0x30, ..]) && (60..75).contains(&bytes.len());
     let schnorr = |bytes: &[u8]| (64..=65).contains(&bytes.len());
@@ -67,7 +61,7 @@ fn signature(dice: &mut Dice, case: &mut Case) {
             done = true;
         }
     }
-    set_items(case, &items);
+    *case = with_items(case, &items);
     set_pushes(case, &pushes);
 }
 
@@ -94,7 +88,7 @@ fn other_schnorr(dice: &mut Dice, signature: &[u8]) -> Vec<u8> {
 }
 
 fn witness(dice: &mut Dice, case: &mut Case) {
-    let mut items = items(case);
+    let mut items = own_items(case);
     let at = dice.below(items.len());
     let other = dice.below(items.len());
     let length = dice.pick(&[0, 1, 33, 64, 521]);
@@ -113,7 +107,7 @@ fn witness(dice: &mut Dice, case: &mut Case) {
             _ => flip(dice, &mut items[at]),
         }
     }
-    set_items(case, &items);
+    *case = with_items(case, &items);
 }
 
 fn script_sig(dice: &mut Dice, case: &mut Case) {
@@ -146,6 +140,14 @@ fn output_script(dice: &mut Dice, case: &mut Case) {
         _ => flip(dice, &mut bytes),
     }
     *script = ScriptBuf::from_bytes(bytes);
+}
+
+/// Another script behind a hash or a taproot key, so that it runs and does not just miss its commitment.
+fn committed_script(dice: &mut Dice, case: &mut Case) {
+    if let Some(script) = inner_script(case) {
+        let changed = with_inner_script(case, &code::damaged(dice, &script));
+        *case = changed.unwrap_or_else(|| case.clone());
+    }
 }
 
 fn value(dice: &mut Dice, case: &mut Case) {

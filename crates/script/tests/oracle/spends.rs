@@ -6,10 +6,11 @@ use mycoin_primitives::bitcoin::opcodes::all as op;
 use crate::code;
 use crate::dice::Dice;
 use crate::draft::{Arg, Draft, Signing, Template};
-use crate::fragments::{fragment, many_keys};
+use crate::fragments::fragment;
 use crate::limits;
 use crate::lock::{Annex, Lock, TAPSCRIPT, Wrap, key_hash_script, program, script_hash};
 use crate::sign::{self, KEYS};
+use crate::signatures::many_keys;
 
 /// Which generator made a case.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -130,27 +131,12 @@ fn composed(dice: &mut Dice, tx: &Transaction, input: usize, flaws: bool) -> Loc
     }
     let mut template = draft.finish();
     if dice.one_in(12) {
-        damage(dice, &mut template.script);
+        template.script = code::damaged(dice, &template.script);
     }
     if wrap == Wrap::Bare && dice.one_in(16) {
         return split(dice, &template);
     }
     Lock::script(dice, wrap, template)
-}
-
-/// Changes one operation, or the bytes of one.
-fn damage(dice: &mut Dice, script: &mut Vec<u8>) {
-    let mut operations: Vec<Vec<u8>> = code::operations(script).into_iter().map(<[u8]>::to_vec).collect();
-    let at = dice.below(operations.len());
-    let other = vec![dice.byte()];
-    match dice.below(5) {
-        0 => drop(operations.remove(at)),
-        1 => operations.insert(at, other),
-        2 => operations[at] = other,
-        3 => operations.swap(0, at),
-        _ => drop(operations.last_mut().and_then(Vec::pop)),
-    }
-    *script = operations.concat();
 }
 
 /// The first operations run in the signature script, the others in the output's script.
@@ -216,7 +202,13 @@ fn own_signature(dice: &mut Dice, tx: &Transaction, input: usize) -> Lock {
     let drops = vec![0x75; copies];
     let rest = [&drops, before, &checked, after].concat();
     let executed_separator = before.first() == Some(&0xab);
-    let signed = if executed_separator { rest[copies + 1..].to_vec() } else { rest.clone() };
+    let in_script_sig = dice.one_in(4);
+    let dummies: Vec<u8> = vec![0x00; usize::from(dummy)];
+    let signed = match (executed_separator, in_script_sig) {
+        (true, _) => rest[copies + 1..].to_vec(),
+        (false, true) => [dummies.as_slice(), &rest].concat(),
+        (false, false) => rest.clone(),
+    };
     let signature = sign::ecdsa(&KEYS[key], sign::legacy_hash(tx, input, &signed, hash_type), hash_type);
     let mut script = Vec::new();
     for _ in 0..copies {
@@ -226,6 +218,10 @@ fn own_signature(dice: &mut Dice, tx: &Transaction, input: usize) -> Lock {
     if dice.one_in(6) {
         code::push(&mut script, &signature);
         script.push(0x75);
+    }
+    if in_script_sig {
+        let script_sig = [dummies, code::pushed(&signature), script].concat();
+        return Lock::fixed(Wrap::Bare, dice.pick(&[vec![], vec![0x61], vec![0xab]]), script_sig, Vec::new());
     }
     let mut args = if dummy { vec![Arg::Item(Vec::new())] } else { Vec::new() };
     args.push(Arg::Item(signature));
@@ -310,7 +306,12 @@ fn other_program(dice: &mut Dice) -> Lock {
     let version = dice.pick(&[0, 1, 1, 2, 3, 15, 16, 16]);
     let length = dice.pick(&[2, 2, 19, 20, 21, 31, 32, 33, 39, 40, 41, 1]);
     let bytes = if version == 1 && dice.one_in(2) { vec![0x4e, 0x73] } else { dice.bytes(length) };
-    let own = program(version, &bytes);
+    let mut own = program(version, &bytes);
+    if dice.one_in(8) {
+        // With a longer push it is no program.
+        own.truncate(1);
+        code::push_long(&mut own, &bytes, dice.below(2));
+    }
     let witness = (0..dice.below(3)).map(|_| dice.bytes(8)).collect();
     let extra = if dice.one_in(8) { vec![0x51] } else { Vec::new() };
     if dice.one_in(3) {
