@@ -92,6 +92,9 @@ impl Draft {
     }
 }
 
+/// What differs from what was signed.
+type Change = fn(&mut Draft);
+
 /// Every vector, in the file's order.
 pub(super) fn all(recorded: &mut Recorded) -> Vec<Vector> {
     let mut vectors = valid(recorded);
@@ -274,7 +277,7 @@ fn of_something_else(recorded: &mut Recorded) -> Vec<Vector> {
     };
     let good = draft.sign(recorded, "2048", Scheme::Pss);
     refused("the other input of the same key", &good, &draft.clone().at(1));
-    let changes: [(&str, fn(&mut Draft)); 11] = [
+    let changes: [(&str, Change); 11] = [
         ("version", |draft| draft.tx.version.0 = 3),
         ("lock time", |draft| draft.tx.lock_time = LockTime::from_consensus(1)),
         ("the spent output's place", |draft| draft.tx.input[0].previous_output.vout += 1),
