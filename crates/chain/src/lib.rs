@@ -25,7 +25,7 @@ mod stats;
 mod types;
 
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use mycoin_primitives::Network;
 use mycoin_storage::ChainStore;
@@ -36,6 +36,7 @@ use crate::scripts::Scripts;
 pub use branch::Branch;
 pub use error::{AcceptError, ChainError};
 pub use filter::block_filter;
+pub use mycoin_script::SignatureCache;
 pub use types::{
     Accepted, BlockStatus, ChainTip, CoinStatistics, EntryStatus, FoundCoins, HeaderStatus, IndexEntry, Tip, TipStatus,
 };
@@ -45,6 +46,8 @@ pub use types::{
 pub struct ChainOptions {
     /// Threads that check scripts; `None`: one per processor core.
     pub script_threads: Option<NonZeroUsize>,
+    /// Signatures that were found valid before, shared with whoever else verifies them; `None`: none are remembered.
+    pub signatures: Option<Arc<SignatureCache>>,
 }
 
 /// The chain of one network, in one folder that no other process uses. Share it as `Arc<Chain>`.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use mycoin_consensus as consensus;
+use mycoin_consensus::{self as consensus, VerdictKey};
 use mycoin_primitives::bitcoin::consensus::encode;
-use mycoin_primitives::{Block, BlockHash, BlockUndo, Coin, Header, Height, Network, OutPoint, Wtxid};
+use mycoin_primitives::{Block, BlockHash, BlockUndo, Coin, Header, Height, Network, OutPoint};
 
 use crate::{Branch, Chain, ChainError, ChainTip, IndexEntry, Tip};
 
@@ -145,8 +145,9 @@ impl Chain {
 
     /// Tells that all scripts of a transaction hold, so that the block which confirms it need not run them again.
     ///
-    /// The caller has run them with the rules of this network over the coins that the transaction names.
-    pub fn note_verified(&self, wtxid: Wtxid) {
-        self.scripts.note_verified(wtxid);
+    /// The caller has run them, over the outputs and with the flags that `key` names or with more flags: each further one
+    /// only refuses.
+    pub fn note_verified(&self, key: VerdictKey) {
+        self.scripts.note_verified(key);
     }
 }

@@ -45,7 +45,7 @@ impl Chain {
         }
         let chain = Self {
             index: SharedIndex::new(BlockIndex::load(records, tip)?),
-            scripts: Scripts::new(options.script_threads),
+            scripts: Scripts::new(options.script_threads, options.signatures),
             writer: Mutex::new(Writer::default()),
             store,
             network,

@@ -1,17 +1,17 @@
 //! Running the scripts of a block on all cores, without those that are known to hold.
 //!
-//! In:    one [`ScriptCheck`] per transaction, the ids of transactions whose scripts held before.
+//! In:    one [`ScriptCheck`] per transaction, the keys of verdicts that were good before.
 //! Out:   the first failure in the block's order, whatever the number of threads.
 //! Never: a cached failure, or a cached verdict that depends on more than its key.
 
 use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use mycoin_consensus::{BlockRuleError, ScriptCheck};
-use mycoin_primitives::Wtxid;
+use mycoin_consensus::{BlockRuleError, ScriptCheck, VerdictKey};
+use mycoin_script::SignatureCache;
 
 /// How many verdicts are remembered: a few full blocks' worth.
 const VERDICTS_MAX: usize = 50_000;
@@ -23,31 +23,33 @@ const CHECKS_PER_THREAD: usize = 8;
 pub(crate) struct Scripts {
     threads: NonZeroUsize,
     verified: Mutex<Verified>,
+    signatures: Option<Arc<SignatureCache>>,
 }
 
 /// Transactions whose scripts held, the oldest forgotten first.
 ///
-/// The wtxid is enough of a key. It commits to every byte of the transaction, witness included, and through the outpoints' txids
-/// to the transactions that made the spent coins, so to the coins' amounts and scripts. The script rules are the same at every
-/// height of a network. What does depend on the height (maturity, lock times) is no script and is never skipped.
+/// A [`VerdictKey`] covers all that a verdict depends on: the transaction with its witnesses, the flags, and the outputs that it
+/// spends. What depends on the height beside the flags (maturity, lock times) is no script and is never skipped.
+///
+/// Source: Bitcoin Core, `m_script_execution_cache`, validation.cpp.
 #[derive(Debug, Default)]
 struct Verified {
-    known: HashSet<Wtxid>,
-    order: VecDeque<Wtxid>,
+    known: HashSet<VerdictKey>,
+    order: VecDeque<VerdictKey>,
 }
 
 impl Scripts {
-    pub(crate) fn new(threads: Option<NonZeroUsize>) -> Self {
+    pub(crate) fn new(threads: Option<NonZeroUsize>, signatures: Option<Arc<SignatureCache>>) -> Self {
         let threads = threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-        Self { threads, verified: Mutex::default() }
+        Self { threads, verified: Mutex::default(), signatures }
     }
 
-    pub(crate) fn note_verified(&self, wtxid: Wtxid) {
+    pub(crate) fn note_verified(&self, key: VerdictKey) {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if !verified.known.insert(wtxid) {
+        if !verified.known.insert(key) {
             return;
         }
-        verified.order.push_back(wtxid);
+        verified.order.push_back(key);
         if verified.order.len() > VERDICTS_MAX
             && let Some(oldest) = verified.order.pop_front()
         {
@@ -57,12 +59,14 @@ impl Scripts {
 
     /// Runs all checks whose verdict is not known.
     pub(crate) fn run(&self, checks: &[ScriptCheck]) -> Result<(), BlockRuleError> {
+        // The keys are hashed before the lock is taken.
+        let keyed: Vec<(VerdictKey, &ScriptCheck)> = checks.iter().map(|check| (check.verdict_key(), check)).collect();
         let open: Vec<&ScriptCheck> = {
             let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-            checks.iter().filter(|check| !verified.known.contains(&check.wtxid())).collect()
+            keyed.into_iter().filter(|(key, _)| !verified.known.contains(key)).map(|(_, check)| check).collect()
         };
         let threads = self.threads.get().min(open.len().div_ceil(CHECKS_PER_THREAD));
-        first_failure(&open, threads, |check| check.run(None))
+        first_failure(&open, threads, |check| check.run(self.signatures.as_deref()))
     }
 }
 
@@ -104,7 +108,10 @@ fn first_failure<T: Sync, E: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mycoin_consensus::verdict_key;
+    use mycoin_primitives::Wtxid;
     use mycoin_primitives::hashes::Hash as _;
+    use mycoin_script::ScriptFlags;
 
     #[test]
     fn the_first_failure_is_found_at_every_position_with_any_number_of_threads() {
@@ -120,14 +127,14 @@ mod tests {
 
     #[test]
     fn verdicts_are_bounded() {
-        let scripts = Scripts::new(None);
-        let wtxid = |number: usize| Wtxid::hash(&number.to_le_bytes());
+        let scripts = Scripts::new(None, None);
+        let key = |number: usize| verdict_key(Wtxid::hash(&number.to_le_bytes()), &[], ScriptFlags::CONSENSUS);
         for number in 0..VERDICTS_MAX + 10 {
-            scripts.note_verified(wtxid(number));
-            scripts.note_verified(wtxid(number));
+            scripts.note_verified(key(number));
+            scripts.note_verified(key(number));
         }
         let verified = scripts.verified.lock().expect("no thread panicked");
         assert_eq!((verified.known.len(), verified.order.len()), (VERDICTS_MAX, VERDICTS_MAX));
-        assert!(!verified.known.contains(&wtxid(9)) && verified.known.contains(&wtxid(10)));
+        assert!(!verified.known.contains(&key(9)) && verified.known.contains(&key(10)));
     }
 }

@@ -368,7 +368,19 @@ mod tests {
             METHODS.iter().filter(|method| method.access == Access::Admin).map(|method| method.name).collect();
         assert_eq!(
             steering,
-            ["recounttxoutset", "invalidateblock", "reconsiderblock", "generatetoaddress", "generateblock", "stop"]
+            [
+                "recounttxoutset",
+                "verifychain",
+                "invalidateblock",
+                "reconsiderblock",
+                "preciousblock",
+                "generatetoaddress",
+                "generatetodescriptor",
+                "generateblock",
+                "addnode",
+                "setmocktime",
+                "stop",
+            ]
         );
     }
 }

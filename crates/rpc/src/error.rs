@@ -42,6 +42,8 @@ impl RpcError {
     pub const NOT_CONNECTED: i64 = -9;
     /// Still catching up.
     pub const INITIAL_DOWNLOAD: i64 = -10;
+    /// A peer that is to be removed was not added.
+    pub const NODE_NOT_ADDED: i64 = -24;
     /// The disk or the store failed.
     pub const DATABASE: i64 = -20;
     /// Bytes that are no transaction, block or script.

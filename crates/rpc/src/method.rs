@@ -44,6 +44,8 @@ pub enum Kind {
     Object,
     /// A hash or a height.
     HashOrHeight,
+    /// Whatever JSON can say.
+    Any,
 }
 
 impl Kind {
@@ -60,6 +62,7 @@ impl Kind {
             Self::Array => "array",
             Self::Object => "object",
             Self::HashOrHeight => "string or integer",
+            Self::Any => "any",
         }
     }
 }

@@ -55,6 +55,12 @@ impl Params {
         }
     }
 
+    /// All values in their order, as far as the last that was given.
+    pub fn given(&self) -> &[Value] {
+        let end = self.values.iter().rposition(|value| !value.is_null()).map_or(0, |last| last + 1);
+        self.values.get(..end).unwrap_or_default()
+    }
+
     /// The value, unless it was left out.
     pub fn value(&self, name: &str) -> Option<&Value> {
         let (position, _) = self.method.param(name)?;
@@ -277,6 +283,7 @@ fn fits(kind: Kind, value: &Value) -> bool {
         Kind::Verbosity => value.is_number() || value.is_boolean(),
         Kind::Array => value.is_array(),
         Kind::Object => value.is_object(),
+        Kind::Any => true,
     }
 }
 
@@ -289,6 +296,7 @@ const fn expected(kind: Kind) -> &'static str {
         Kind::Verbosity => "number or bool",
         Kind::Array => "array",
         Kind::Object => "object",
+        Kind::Any => "any",
     }
 }
 

@@ -1,11 +1,11 @@
 //! The method table: the one place that says which methods there are. Dispatch, client, help and documentation are made from it.
 //!
-//! Names, parameters and defaults are those of Bitcoin Core v30, where it has the method.
+//! Names, parameters and defaults are those of Bitcoin Core v31, where it has the method.
 
 use crate::method::{
     Access::{self, Admin, Proxy},
     Area::{self, Chain, Control, Mempool, Mining, Network, Transactions},
-    Kind::{Amount, Array, Bool, Hash, HashOrHeight, Hex, Integer, Object, Text, Verbosity},
+    Kind::{Amount, Any, Array, Bool, Hash, HashOrHeight, Hex, Integer, Object, Text, Verbosity},
     Method,
     Need::{Optional, Required},
     Pace::{Long, Quick},
@@ -23,7 +23,26 @@ const fn aliased(name: &'static str, alias: &'static str, kind: Kind, need: Need
 
 const BLOCKHASH: Param = param("blockhash", Hash, Required, "the block's hash");
 const TXID: Param = param("txid", Hash, Required, "the transaction's id");
+const DESCRIPTOR: Param = param("descriptor", Text, Required, "an output descriptor over public keys");
+const RANGE: &str = "for descriptors with `*`: the last index, or first and last";
 const TIMEOUT: Param = param("timeout", Integer, Optional("0"), "how many milliseconds to wait; 0: without end");
+
+const fn echoed(name: &'static str) -> Param {
+    param(name, Any, Optional("none"), "whatever")
+}
+
+const ECHOED: [Param; 10] = [
+    echoed("arg0"),
+    echoed("arg1"),
+    echoed("arg2"),
+    echoed("arg3"),
+    echoed("arg4"),
+    echoed("arg5"),
+    echoed("arg6"),
+    echoed("arg7"),
+    echoed("arg8"),
+    echoed("arg9"),
+];
 
 /// The method of this name.
 pub fn method(name: &str) -> Option<&'static Method> {
@@ -83,7 +102,7 @@ pub static METHODS: &[Method] = &[
             ),
         ],
         "Shows a block.",
-        "string, or object: getblockheader's fields and strippedsize, size, weight, tx",
+        "string, or object: getblockheader's fields and strippedsize, size, weight, coinbase_tx, tx",
         "BLOCKHASH 2",
     ),
     row(
@@ -93,6 +112,44 @@ pub static METHODS: &[Method] = &[
         "Lists the ends of all known branches.",
         "array of objects: height, hash, branchlen, status",
         "",
+    ),
+    row(
+        (Chain, Proxy, Quick),
+        "getdeploymentinfo",
+        &[param("blockhash", Hash, Optional("the tip"), "the block after which the rules are asked for")],
+        "Tells which soft forks rule the block after a block.",
+        "object: hash, height, script_flags, deployments",
+        "",
+    ),
+    row(
+        (Chain, Proxy, Long),
+        "getchaintxstats",
+        &[
+            param("nblocks", Integer, Optional("a month's"), "how many blocks the window holds"),
+            param("blockhash", Hash, Optional("the tip"), "the window's last block"),
+        ],
+        "Counts the transactions of the chain and of a window of it.",
+        "object: time, txcount, window_final_block_hash, window_final_block_height, window_block_count, window_interval, window_tx_count, txrate",
+        "",
+    ),
+    row(
+        (Chain, Proxy, Quick),
+        "getblockstats",
+        &[
+            param("hash_or_height", HashOrHeight, Required, "the block"),
+            param("stats", Array, Optional("all"), "the names of the figures that are wanted"),
+        ],
+        "Counts what a block holds and pays.",
+        "object: avgfee, avgfeerate, avgtxsize, blockhash, feerate_percentiles, height, ins, maxfee, maxfeerate, maxtxsize, medianfee, mediantime, mediantxsize, minfee, minfeerate, mintxsize, outs, subsidy, swtotal_size, swtotal_weight, swtxs, time, total_out, total_size, total_weight, totalfee, txs, utxo_increase, utxo_size_inc, utxo_increase_actual, utxo_size_inc_actual",
+        "1",
+    ),
+    row(
+        (Chain, Proxy, Long),
+        "getblockfilter",
+        &[BLOCKHASH, param("filtertype", Text, Optional("basic"), "only basic is served")],
+        "Gives a block's filter for light clients (BIP158) and its header (BIP157).",
+        "object: filter, header",
+        "BLOCKHASH",
     ),
     row(
         (Chain, Proxy, Quick),
@@ -115,6 +172,49 @@ pub static METHODS: &[Method] = &[
         "TXID 0",
     ),
     row(
+        (Chain, Proxy, Quick),
+        "gettxspendingprevout",
+        &[param("outputs", Array, Required, "objects with txid and vout")],
+        "Tells which waiting transactions spend outputs.",
+        "array of objects: txid, vout, spendingtxid",
+        r#"[{"txid":"TXID","vout":0}]"#,
+    ),
+    row(
+        (Chain, Proxy, Quick),
+        "gettxoutproof",
+        &[
+            param("txids", Array, Required, "transactions of one block"),
+            param("blockhash", Hash, Optional("found by an unspent output"), "the block that holds them"),
+        ],
+        "Proves that a block holds transactions.",
+        "string: a Merkle block in hexadecimal",
+        r#"["TXID"]"#,
+    ),
+    row(
+        (Chain, Proxy, Quick),
+        "verifytxoutproof",
+        &[param("proof", Hex, Required, "what gettxoutproof gave")],
+        "Tells which transactions a proof proves to be in the best chain.",
+        "array of strings: their ids; empty when the proof proves nothing",
+        "HEX",
+    ),
+    row(
+        (Chain, Proxy, Long),
+        "scantxoutset",
+        &[
+            param(
+                "action",
+                Text,
+                Required,
+                "start, status or abort; a scan ends with its call, so only start has work to do",
+            ),
+            param("scanobjects", Array, Optional("needed to start"), "descriptors, or objects with desc and range"),
+        ],
+        "Finds the unspent outputs of descriptors. It reads all coins, so it takes its time.",
+        "object: success, txouts, height, bestblock, unspents, total_amount",
+        r#"start ["addr(ADDRESS)"]"#,
+    ),
+    row(
         (Chain, Proxy, Long),
         "gettxoutsetinfo",
         &[
@@ -123,7 +223,7 @@ pub static METHODS: &[Method] = &[
             param("use_index", Bool, Optional("true"), "taken for compatibility"),
         ],
         "Counts all coins. It reads every one, so it takes its time.",
-        "object: height, bestblock, txouts, bogosize, hash_serialized_3, total_amount, disk_size",
+        "object: height, bestblock, transactions, txouts, bogosize, hash_serialized_3, total_amount, disk_size",
         "",
     ),
     row(
@@ -131,7 +231,7 @@ pub static METHODS: &[Method] = &[
         "recounttxoutset",
         &[],
         "Counts all coins anew from the block files; gettxoutsetinfo must tell the same.",
-        "object: height, bestblock, txouts, bogosize, hash_serialized_3, total_amount",
+        "object: height, bestblock, transactions, txouts, bogosize, hash_serialized_3, total_amount",
         "",
     ),
     row(
@@ -151,6 +251,25 @@ pub static METHODS: &[Method] = &[
         "100 10000",
     ),
     row(
+        (Chain, Proxy, Long),
+        "waitforblock",
+        &[BLOCKHASH, TIMEOUT],
+        "Waits until a block is the tip.",
+        "object: hash, height",
+        "BLOCKHASH 10000",
+    ),
+    row(
+        (Chain, Admin, Long),
+        "verifychain",
+        &[
+            param("checklevel", Integer, Optional("3"), "taken for compatibility; every check is made"),
+            param("nblocks", Integer, Optional("6"), "how many of the last blocks; 0: all"),
+        ],
+        "Looks again at the last blocks on the disk.",
+        "boolean: whether they are as they were",
+        "",
+    ),
+    row(
         (Chain, Admin, Long),
         "invalidateblock",
         &[BLOCKHASH],
@@ -163,6 +282,14 @@ pub static METHODS: &[Method] = &[
         "reconsiderblock",
         &[BLOCKHASH],
         "Takes invalidateblock back for a block, its ancestors and its descendants.",
+        "null",
+        "BLOCKHASH",
+    ),
+    row(
+        (Chain, Admin, Long),
+        "preciousblock",
+        &[BLOCKHASH],
+        "Prefers a block to others of the same work.",
         "null",
         "BLOCKHASH",
     ),
@@ -247,6 +374,25 @@ pub static METHODS: &[Method] = &[
     ),
     row(
         (Transactions, Proxy, Quick),
+        "createrawtransaction",
+        &[
+            param("inputs", Array, Required, "objects with txid, vout and, if wanted, sequence"),
+            param(
+                "outputs",
+                Any,
+                Required,
+                r#"objects {"ADDRESS": amount} or {"data": "HEX"}, or one object with all"#,
+            ),
+            param("locktime", Integer, Optional("0"), "the lock time"),
+            param("replaceable", Bool, Optional("true"), "whether it says that it may be replaced (BIP125)"),
+            param("version", Integer, Optional("2"), "the transaction's version, 1 to 3"),
+        ],
+        "Writes a transaction without signatures.",
+        "string: the transaction in hexadecimal",
+        r#"[] {"ADDRESS":1}"#,
+    ),
+    row(
+        (Transactions, Proxy, Quick),
         "decodescript",
         &[param("hexstring", Hex, Required, "the script in hexadecimal")],
         "Shows what a script says.",
@@ -260,6 +406,34 @@ pub static METHODS: &[Method] = &[
         "Tells whether a text is an address of this coin.",
         "object: isvalid, address, scriptPubKey, isscript, iswitness, witness_version, witness_program, error, error_locations",
         "ADDRESS",
+    ),
+    row(
+        (Transactions, Proxy, Quick),
+        "getdescriptorinfo",
+        &[DESCRIPTOR],
+        "Reads a descriptor and gives its checksum.",
+        "object: descriptor, checksum, isrange, issolvable, hasprivatekeys",
+        "raw(51)",
+    ),
+    row(
+        (Transactions, Proxy, Quick),
+        "deriveaddresses",
+        &[DESCRIPTOR, param("range", Any, Optional("none"), RANGE)],
+        "Gives the addresses of a descriptor.",
+        "array of strings",
+        "addr(ADDRESS)#CHECKSUM",
+    ),
+    row(
+        (Transactions, Proxy, Quick),
+        "verifymessage",
+        &[
+            param("address", Text, Required, "an address of a key's hash"),
+            param("signature", Text, Required, "the signature in base64"),
+            param("message", Text, Required, "what was signed"),
+        ],
+        "Tells whether the key of an address signed a message.",
+        "boolean",
+        "ADDRESS SIGNATURE MESSAGE",
     ),
     row(
         (Transactions, Proxy, Quick),
@@ -278,6 +452,22 @@ pub static METHODS: &[Method] = &[
         &[],
         "Says how hard mining is and what waits to be mined.",
         "object: blocks, bits, difficulty, target, networkhashps, pooledtx, blockmintxfee, chain, next, warnings",
+        "",
+    ),
+    row(
+        (Mining, Proxy, Quick),
+        "getnetworkhashps",
+        &[
+            param(
+                "nblocks",
+                Integer,
+                Optional("120"),
+                "over how many blocks; -1: since the last change of the difficulty",
+            ),
+            param("height", Integer, Optional("-1"), "the last of them; -1: the tip"),
+        ],
+        "Estimates how many hashes a second the miners try together.",
+        "number",
         "",
     ),
     row(
@@ -308,6 +498,14 @@ pub static METHODS: &[Method] = &[
         "HEX",
     ),
     row(
+        (Mining, Proxy, Quick),
+        "submitheader",
+        &[param("hexdata", Hex, Required, "the header's 80 bytes in hexadecimal")],
+        "Hands in a header, whose block may follow.",
+        "null",
+        "HEX",
+    ),
+    row(
         (Mining, Admin, Long),
         "generatetoaddress",
         &[
@@ -321,9 +519,21 @@ pub static METHODS: &[Method] = &[
     ),
     row(
         (Mining, Admin, Long),
+        "generatetodescriptor",
+        &[
+            param("num_blocks", Integer, Required, "how many blocks"),
+            DESCRIPTOR,
+            param("maxtries", Integer, Optional("1000000"), "how many nonces to try for each"),
+        ],
+        "Mines blocks at once, paying a descriptor's script.",
+        "array of strings: their hashes",
+        "1 raw(51)",
+    ),
+    row(
+        (Mining, Admin, Long),
         "generateblock",
         &[
-            param("output", Text, Required, "the address that it pays"),
+            param("output", Text, Required, "the address or descriptor that it pays"),
             param(
                 "transactions",
                 Array,
@@ -378,6 +588,18 @@ pub static METHODS: &[Method] = &[
         "127.0.0.1:7602",
     ),
     row(
+        (Network, Admin, Quick),
+        "addnode",
+        &[
+            param("node", Text, Required, "host:port of the peer"),
+            param("command", Text, Required, "add or onetry: both connect now and keep trying"),
+            param("v2transport", Bool, Optional("false"), "only the first protocol is spoken"),
+        ],
+        "Connects to a peer.",
+        "null",
+        "127.0.0.1:7602 add",
+    ),
+    row(
         (Control, Proxy, Quick),
         "help",
         &[param("command", Text, Optional("all methods"), "the method to explain")],
@@ -386,6 +608,40 @@ pub static METHODS: &[Method] = &[
         "getblock",
     ),
     row((Control, Proxy, Quick), "uptime", &[], "Tells for how many seconds the server has run.", "integer", ""),
+    row(
+        (Control, Proxy, Quick),
+        "getrpcinfo",
+        &[],
+        "Tells about the RPC itself.",
+        "object: active_commands, logpath",
+        "",
+    ),
+    row(
+        (Control, Proxy, Quick),
+        "getindexinfo",
+        &[param("index_name", Text, Optional("all"), "the index to tell of")],
+        "Tells which indices the server has: the filters of blocks. The proxy has the others.",
+        "object by index: synced, best_block_height",
+        "",
+    ),
+    row(
+        (Control, Proxy, Quick),
+        "getzmqnotifications",
+        &[],
+        "Lists what is published over ZeroMQ: nothing. Events go over the private RPC.",
+        "array",
+        "",
+    ),
+    row((Control, Proxy, Quick), "echo", &ECHOED, "Answers what it is given.", "array", "1 two"),
+    row((Control, Proxy, Quick), "echojson", &ECHOED, "Answers what it is given.", "array", "1 two"),
+    row(
+        (Control, Admin, Quick),
+        "setmocktime",
+        &[param("timestamp", Integer, Required, "seconds since 1970; 0: the machine's clock")],
+        "Sets the server's clock, on networks without a difficulty of their own.",
+        "null",
+        "0",
+    ),
     row(
         (Control, Admin, Quick),
         "stop",

@@ -37,6 +37,7 @@ fn value_of_word(param: &Param, text: &str) -> Result<Value, RpcError> {
         Kind::Amount | Kind::HashOrHeight => {
             Ok(parsed().filter(|value| value.is_number() && text.len() < 64).unwrap_or_else(|| text.into()))
         }
+        Kind::Any => Ok(parsed().unwrap_or_else(|| text.into())),
         Kind::Integer | Kind::Bool | Kind::Verbosity | Kind::Array | Kind::Object => parsed().ok_or_else(|| {
             RpcError::new(
                 RpcError::MISC,

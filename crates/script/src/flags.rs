@@ -143,6 +143,16 @@ impl ScriptFlags {
     pub const fn bits(self) -> u32 {
         self.0
     }
+
+    /// The names of the flags that it holds, in the order of the alphabet, as Core's RPC tells them.
+    ///
+    /// Source: Bitcoin Core `GetScriptFlagNames`, script/interpreter.cpp.
+    pub fn names(self) -> Vec<&'static str> {
+        let held = Self::ALL.iter().filter(|(_, flag)| self.contains(*flag));
+        let mut names: Vec<&'static str> = held.map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        names
+    }
 }
 
 #[cfg(test)]

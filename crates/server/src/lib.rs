@@ -13,8 +13,10 @@
 //! Start at [`Server::start`], then `node`.
 
 mod clock;
+mod descriptor;
 mod encode;
 mod error;
+mod filters;
 mod host;
 mod methods;
 mod mining;

@@ -10,15 +10,17 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use mycoin_chain::{AcceptError, Accepted, Chain, ChainError};
+use mycoin_consensus::{VerdictKey, script_flags, verdict_key};
 use mycoin_mempool::{CoinSource, Mempool, MempoolEvent, RejectReason, RemovalReason};
 use mycoin_p2p::{P2pHandle, WaitingTransaction};
 use mycoin_primitives::{
-    Block, BlockHash, ChainEvent, Coin, FeeRate, Height, Network, OutPoint, Transaction, Txid, format_amount,
+    Block, BlockHash, ChainEvent, Coin, FeeRate, Height, Network, OutPoint, Transaction, TxOut, Txid, format_amount,
 };
 use mycoin_rpc::{BlockEvent, Event, MinerInfo, TransactionAdded, TransactionRemoved};
 use tokio::sync::{broadcast, watch};
 
 use crate::clock;
+use crate::filters::Filters;
 use crate::mining::Miner;
 
 /// How many events a slow subscriber may lag behind before it is dropped.
@@ -29,6 +31,7 @@ pub(crate) struct Node {
     pub(crate) chain: Chain,
     pub(crate) miner: Miner,
     pub(crate) started: Instant,
+    pub(crate) filters: Filters,
     mempool: Mutex<Mempool>,
     /// How often a transaction came or went, and one.
     mempool_sequence: AtomicU64,
@@ -61,6 +64,7 @@ impl Node {
             chain,
             miner,
             started: Instant::now(),
+            filters: Filters::default(),
             mempool: Mutex::new(mempool),
             mempool_sequence: AtomicU64::new(1),
             order: Mutex::new(()),
@@ -143,6 +147,14 @@ impl Node {
         Ok(())
     }
 
+    /// Prefers a block to others of the same work.
+    pub(crate) fn prefer(&self, hash: &BlockHash) -> Result<(), ChainError> {
+        let _order = self.order();
+        let events = self.chain.prefer(hash)?;
+        self.follow(&events);
+        Ok(())
+    }
+
     /// Takes a transaction from anywhere into the mempool.
     pub(crate) fn submit_transaction(
         &self,
@@ -160,13 +172,33 @@ impl Node {
             None => Ok(()),
         };
         let judged = judged.and_then(|()| mempool.accept(transaction, &coins, &branch, clock::now()));
+        let verdict = judged.as_ref().ok().and_then(|accepted| self.verdict(&mempool, &accepted.txid, &coins));
         let events = mempool.take_events();
         drop(mempool);
         self.tell_mempool(events);
         coins.result()?;
         let accepted = judged.map_err(SubmitError::Rejected)?;
-        self.chain.note_verified(accepted.wtxid);
+        verdict.into_iter().for_each(|key| self.chain.note_verified(key));
         Ok(Submitted { txid: accepted.txid })
+    }
+
+    /// Under which key the chain may remember that a waiting transaction's scripts hold.
+    ///
+    /// The mempool ran them with the flags of policy. Those are the flags of the next block and more, and each further flag
+    /// only refuses; so under the next block's flags alone they hold too. The key has those flags: should a later block have
+    /// others, the verdict is not taken for it.
+    fn verdict(&self, mempool: &Mempool, txid: &Txid, coins: &dyn CoinSource) -> Option<VerdictKey> {
+        let transaction = mempool.get(txid)?;
+        let spent = transaction.input.iter().map(|input| {
+            let outpoint = input.previous_output;
+            match mempool.get(&outpoint.txid) {
+                Some(parent) => parent.output.get(usize::try_from(outpoint.vout).ok()?).cloned(),
+                None => coins.coin(&outpoint).map(|coin| coin.output),
+            }
+        });
+        let spent: Vec<TxOut> = spent.collect::<Option<_>>()?;
+        let flags = script_flags(self.network(), self.chain.tip().height.next());
+        Some(verdict_key(transaction.compute_wtxid(), &spent, flags))
     }
 
     /// Says what [`Node::submit_transaction`] would say, and changes nothing.
@@ -195,10 +227,10 @@ impl Node {
         let coins = ChainCoins::new(&self.chain);
         let mut mempool = self.mempool();
         let report = mempool.load(bytes, &coins, &self.chain.tip_branch(), clock::now());
-        let verified: Vec<_> = mempool.verified().collect();
+        let verified = mempool.all().into_iter().filter_map(|entry| self.verdict(&mempool, &entry.txid, &coins));
+        verified.for_each(|key| self.chain.note_verified(key));
         let _nobody_listens_yet = mempool.take_events();
         drop(mempool);
-        verified.into_iter().for_each(|wtxid| self.chain.note_verified(wtxid));
         if report.damaged > 0 {
             tracing::warn!(damaged = report.damaged, "Some saved waiting transactions could not be read.");
         }

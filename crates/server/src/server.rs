@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use mycoin_chain::{Chain, ChainOptions};
+use mycoin_chain::{Chain, ChainOptions, SignatureCache};
 use mycoin_files::{FilesError, Readers, read_private, replace};
 use mycoin_identity::{Identity, Trust, server_tls};
 use mycoin_mempool::{Mempool, MempoolLimits};
@@ -23,6 +23,8 @@ use crate::node::Node;
 
 /// How often old transactions are looked for, and mempool and addresses are saved.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(600);
+/// How many valid signatures are remembered; each takes about 100 bytes.
+const SIGNATURES_MAX: usize = 100_000;
 const MEMPOOL_FILE: &str = "mempool.dat";
 const PEERS_FILE: &str = "peers.dat";
 const COOKIE_FILE: &str = ".cookie";
@@ -87,6 +89,7 @@ impl Server {
                 connect: config.connect.clone(),
                 addresses: read_optional(&config.folder.join(PEERS_FILE))?,
                 seed: rand::random(),
+                v2: true,
             },
             Arc::clone(&node) as Arc<dyn mycoin_p2p::Host>,
         );
@@ -145,8 +148,11 @@ impl Server {
 }
 
 fn open_node(config: &ServerConfig) -> Result<Node, ServerError> {
-    let chain = Chain::open(&config.folder, config.network.clone(), ChainOptions::default())?;
-    let mempool = Mempool::new(config.network.clone(), MempoolLimits::default());
+    // One memory for both: what the mempool verified, a block need not verify again. Its salt is this run's own.
+    let signatures = Arc::new(SignatureCache::new(SIGNATURES_MAX, rand::random()));
+    let options = ChainOptions { signatures: Some(Arc::clone(&signatures)), ..ChainOptions::default() };
+    let chain = Chain::open(&config.folder, config.network.clone(), options)?;
+    let mempool = Mempool::new(config.network.clone(), MempoolLimits::default()).with_signature_cache(signatures);
     let node = Node::new(chain, mempool, Miner::new(config.mining, config.mine_to.clone()));
     let tip = node.chain.tip();
     tracing::info!("{}: the chain stands at block {}, {}", config.network.coin, tip.height, tip.hash);

@@ -96,17 +96,3 @@ fn a_candidate_is_checked_by_all_rules_but_its_work_and_changes_nothing() -> Out
     assert!(matches!(chain.check_candidate(&template, NOW), Err(AcceptError::NotOnTip { .. })));
     Ok(())
 }
-
-#[test]
-fn scripts_that_are_known_to_hold_are_not_run_again() -> Outcome {
-    let (_folder, chain) = fresh();
-    let builder = builder(3);
-    feed(&chain, &builder)?;
-    let mut bad = payment(&builder, 0, 1_000);
-    bad.input[0].witness = mycoin_primitives::Witness::from_slice(&[[7_u8; 64]]);
-    let template = builder.template(vec![bad.clone()]);
-    assert!(chain.check_candidate(&template, NOW).is_err());
-    chain.note_verified(bad.compute_wtxid()); // A lie, which shows that the verdict is taken from memory.
-    chain.check_candidate(&template, NOW)?;
-    Ok(())
-}

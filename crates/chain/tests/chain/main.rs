@@ -8,3 +8,4 @@ mod invalid;
 mod order;
 mod reorg;
 mod restart;
+mod verdicts;

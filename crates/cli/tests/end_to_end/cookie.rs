@@ -1,4 +1,4 @@
-//! The RPC as plain HTTP with a cookie: every method answers with the fields of Bitcoin Core v30.
+//! The RPC as plain HTTP with a cookie: every method answers with the fields of Bitcoin Core v31.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -18,7 +18,7 @@ use crate::home::{Home, PATIENCE, address_after};
 const HEADER: &str = "hash confirmations height version versionHex merkleroot time mediantime nonce bits target \
                       difficulty chainwork nTx previousblockhash";
 const TRANSACTION: &str = "txid hash version size vsize weight locktime vin vout";
-const COIN_STATISTICS: &str = "height bestblock txouts bogosize hash_serialized_3 total_amount";
+const COIN_STATISTICS: &str = "height bestblock transactions txouts bogosize hash_serialized_3 total_amount";
 const ENTRY: &str = "vsize weight time height descendantcount descendantsize ancestorcount ancestorsize wtxid fees \
                      depends spentby bip125-replaceable unbroadcast";
 
@@ -256,7 +256,11 @@ fn chain(rpc: &Rpc, made: &Value) {
     let header = rpc.call("getblockheader", json!([tip, false]));
     assert!(raw.as_str().is_some_and(|raw| raw.starts_with(header.as_str().unwrap_or("?"))), "{raw} {header}");
     for verbosity in [json!(1), json!(2), json!(3), json!(true)] {
-        let block = rpc.fields("getblock", json!([tip, verbosity]), &format!("{HEADER} strippedsize size weight tx"));
+        let block = rpc.fields(
+            "getblock",
+            json!([tip, verbosity]),
+            &format!("{HEADER} strippedsize size weight coinbase_tx tx"),
+        );
         if block["tx"][0].is_string() {
             assert!(verbosity == 1 || verbosity == true);
         } else {

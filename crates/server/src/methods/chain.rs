@@ -1,10 +1,9 @@
-//! Blocks, the chain and the coins. Source: Bitcoin Core rpc/blockchain.cpp.
+//! Blocks and the chain. Source: Bitcoin Core rpc/blockchain.cpp.
 
-use std::time::Duration;
-
-use mycoin_chain::{ChainError, CoinStatistics, IndexEntry};
+use mycoin_chain::IndexEntry;
+use mycoin_consensus::{SOFT_FORKS, script_flags};
 use mycoin_primitives::bitcoin::consensus::encode::serialize_hex;
-use mycoin_primitives::{BlockHash, Height, OutPoint};
+use mycoin_primitives::{BlockHash, Height};
 use mycoin_rpc::{Params, RpcError};
 use serde_json::{Value, json};
 
@@ -36,7 +35,7 @@ pub(super) fn blockchain_info(node: &Node, _: &Params) -> Answer {
     }))
 }
 
-fn work(work: mycoin_primitives::Work) -> String {
+pub(super) fn work(work: mycoin_primitives::Work) -> String {
     encode::hex(&work.to_be_bytes())
 }
 
@@ -58,7 +57,8 @@ pub(super) fn block_hash(node: &Node, params: &Params) -> Answer {
     known.map(|hash| hash.to_string().into()).ok_or_else(|| RpcError::invalid_parameter("Block height out of range"))
 }
 
-fn entry(node: &Node, hash: &BlockHash) -> Result<IndexEntry, RpcError> {
+/// What the chain knows of a block.
+pub(super) fn entry(node: &Node, hash: &BlockHash) -> Result<IndexEntry, RpcError> {
     node.chain.header(hash).ok_or_else(|| RpcError::not_found("Block not found"))
 }
 
@@ -116,78 +116,6 @@ pub(super) fn chain_tips(node: &Node, _: &Params) -> Answer {
     Ok(value.collect())
 }
 
-pub(super) fn tx_out(node: &Node, params: &Params) -> Answer {
-    let outpoint = OutPoint { txid: params.txid("txid")?, vout: params.u32("n")? };
-    let with_mempool = params.opt_bool("include_mempool").unwrap_or(true);
-    let (tip, found) = node
-        .at_rest(|chain, mempool| {
-            let confirmed = chain.coin(&outpoint)?;
-            let found = if !with_mempool {
-                confirmed.map(|coin| (coin, true))
-            } else if mempool.spender(&outpoint).is_some() {
-                None
-            } else {
-                let waiting = || mempool.get(&outpoint.txid)?.output.get(outpoint.vout as usize).cloned();
-                confirmed.map(|coin| (coin, true)).or_else(|| {
-                    let output = waiting()?;
-                    Some((
-                        mycoin_primitives::Coin { output, height: chain.tip().height.next(), is_coinbase: false },
-                        false,
-                    ))
-                })
-            };
-            Ok((chain.tip(), found))
-        })
-        .map_err(|error: ChainError| chain_failed(&error))?;
-    let Some((coin, is_confirmed)) = found else { return Ok(Value::Null) };
-    Ok(json!({
-        "bestblock": tip.hash.to_string(),
-        "confirmations": if is_confirmed { tip.height.above(coin.height) + 1 } else { 0 },
-        "value": encode::coins(coin.output.value),
-        "scriptPubKey": encode::script_pubkey(&coin.output.script_pubkey, node.network()),
-        "coinbase": coin.is_coinbase,
-    }))
-}
-
-pub(super) fn tx_out_set_info(node: &Node, params: &Params) -> Answer {
-    let kind = params.opt_str("hash_type").unwrap_or("hash_serialized_3");
-    if !matches!(kind, "hash_serialized_3" | "none") {
-        return Err(RpcError::invalid_parameter(format!(
-            "'{kind}' is not a valid hash_type: hash_serialized_3 or none"
-        )));
-    }
-    if params.value("hash_or_height").is_some() {
-        return Err(RpcError::invalid_parameter(
-            "Querying specific block heights requires an index of coin statistics, which this server does not keep",
-        ));
-    }
-    let statistics = node.chain.coin_statistics().map_err(|error| chain_failed(&error))?;
-    let mut value = statistics_json(&statistics);
-    if let Some(fields) = value.as_object_mut() {
-        if kind == "none" {
-            fields.remove("hash_serialized_3");
-        }
-        fields.insert("disk_size".to_owned(), node.chain.size_on_disk().map_err(|error| chain_failed(&error))?.into());
-    }
-    Ok(value)
-}
-
-/// The same figures, counted again from the block files: what `gettxoutsetinfo` must agree with.
-pub(super) fn recount_tx_out_set(node: &Node, _: &Params) -> Answer {
-    Ok(statistics_json(&node.chain.recount().map_err(|error| chain_failed(&error))?))
-}
-
-fn statistics_json(statistics: &CoinStatistics) -> Value {
-    json!({
-        "height": statistics.height,
-        "bestblock": statistics.best_block.to_string(),
-        "txouts": statistics.txouts,
-        "bogosize": statistics.bogosize,
-        "hash_serialized_3": statistics.hash_serialized_3.to_string(),
-        "total_amount": encode::coins(statistics.total_amount),
-    })
-}
-
 pub(super) fn invalidate_block(node: &Node, params: &Params) -> Answer {
     node.invalidate(&params.block_hash("blockhash")?).map_err(|error| chain_failed(&error))?;
     Ok(Value::Null)
@@ -198,34 +126,66 @@ pub(super) fn reconsider_block(node: &Node, params: &Params) -> Answer {
     Ok(Value::Null)
 }
 
-pub(super) async fn wait_for_new_block(node: &Node, params: &Params) -> Answer {
-    let known = params.opt_block_hash("current_tip")?.unwrap_or_else(|| node.chain.tip().hash);
-    wait_for_tip(node, params, move |_, hash| *hash != known).await
+pub(super) fn precious_block(node: &Node, params: &Params) -> Answer {
+    node.prefer(&params.block_hash("blockhash")?).map_err(|error| chain_failed(&error))?;
+    Ok(Value::Null)
 }
 
-pub(super) async fn wait_for_block_height(node: &Node, params: &Params) -> Answer {
-    let height = Height::new(params.u32("height")?);
-    wait_for_tip(node, params, move |tip, _| *tip >= height).await
-}
-
-/// Waits for a tip that is wanted, or the time-out, and tells the tip as it is then.
-async fn wait_for_tip(node: &Node, params: &Params, wanted: impl Fn(&Height, &BlockHash) -> bool) -> Answer {
-    let limit = match params.opt_u64("timeout")? {
-        None | Some(0) => None,
-        Some(milliseconds) => Some(Duration::from_millis(milliseconds)),
+/// The level of detail is one: every check that the chain has.
+pub(super) fn verify_chain(node: &Node, params: &Params) -> Answer {
+    const DEFAULT_BLOCKS: u32 = 6;
+    let depth = match params.opt_u32("nblocks")?.unwrap_or(DEFAULT_BLOCKS) {
+        0 => u32::MAX,
+        blocks => blocks,
     };
-    let (mut tip, mut stop) = (node.watch_tip(), node.watch_stop());
-    let timeout = async {
-        match limit {
-            Some(limit) => tokio::time::sleep(limit).await,
-            None => std::future::pending().await,
+    match node.chain.verify(depth) {
+        Ok(_) => Ok(true.into()),
+        Err(error) => {
+            tracing::error!("The chain on the disk is not as it was: {error}");
+            Ok(false.into())
         }
-    };
-    tokio::select! {
-        _ = tip.wait_for(|(height, hash)| wanted(height, hash)) => {}
-        _ = stop.wait_for(|stop| *stop) => {}
-        () = timeout => {}
     }
-    let (height, hash) = *tip.borrow();
-    Ok(json!({"hash": hash.to_string(), "height": height}))
+}
+
+/// Source: `getdeploymentinfo` and `DeploymentInfo`. A fork is active from the block below its height: the rules are those
+/// of the block that follows.
+pub(super) fn deployment_info(node: &Node, params: &Params) -> Answer {
+    let hash = params.opt_block_hash("blockhash")?.unwrap_or_else(|| node.chain.tip().hash);
+    let entry = entry(node, &hash)?;
+    let from = |bip: u16| SOFT_FORKS.iter().find(|fork| fork.bip == bip).map_or(Height::GENESIS, |fork| fork.from);
+    let buried = |bip: u16| json!({"type": "buried", "active": entry.height.next() >= from(bip), "height": from(bip)});
+    let flags = script_flags(node.network(), entry.height);
+    Ok(json!({
+        "hash": hash.to_string(),
+        "height": entry.height,
+        "script_flags": flags.names(),
+        "deployments": {
+            "bip34": buried(34),
+            "bip66": buried(66),
+            "bip65": buried(65),
+            "csv": buried(112),
+            "segwit": buried(141),
+            "taproot": taproot(from(341)),
+        },
+    }))
+}
+
+/// Clients of the versions before taproot was buried ask for it in this form.
+fn taproot(from: Height) -> Value {
+    /// A start time of `ALWAYS_ACTIVE` and a timeout of `NO_TIMEOUT`. Source: `Consensus::BIP9Deployment`, consensus/params.h.
+    const ALWAYS_ACTIVE: i64 = -1;
+    const NO_TIMEOUT: i64 = i64::MAX;
+    json!({
+        "type": "bip9",
+        "height": from,
+        "active": true,
+        "bip9": {
+            "start_time": ALWAYS_ACTIVE,
+            "timeout": NO_TIMEOUT,
+            "min_activation_height": 0,
+            "status": "active",
+            "since": from,
+            "status_next": "active",
+        },
+    })
 }

@@ -3,16 +3,19 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mycoin_chain::{AcceptError, BlockStatus};
+use mycoin_chain::{AcceptError, BlockStatus, EntryStatus};
+use mycoin_consensus::{PERIOD, WITNESS_COMMITMENT_HEADER, WITNESS_RESERVED_VALUE};
 use mycoin_mempool::{TemplateOptions, assemble_block};
-use mycoin_primitives::bitcoin::consensus::encode::{deserialize, deserialize_hex, serialize_hex};
+use mycoin_primitives::bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
 use mycoin_primitives::{
-    Amount, Block, BlockHash, Failure as _, Height, ScriptBuf, Transaction, Txid, address_of, parse_address,
+    Amount, Block, BlockHash, Failure as _, Header, Height, ScriptBuf, Transaction, TxOut, Txid, address_of,
+    parse_address,
 };
 use mycoin_rpc::{Params, RpcError};
 use serde_json::{Value, json};
 
 use super::Answer;
+use crate::descriptor::{ChecksumNeed, Descriptor};
 use crate::mining::{MineError, solve, template};
 use crate::node::Node;
 use crate::{clock, encode};
@@ -81,16 +84,48 @@ fn mine_failed(error: &MineError) -> RpcError {
 }
 
 pub(super) fn generate_to_address(node: &Node, params: &Params) -> Answer {
-    let count = params.u32("nblocks")?;
+    let count = block_count(params, "nblocks")?;
+    let script = params.str("address").and_then(|address| {
+        script_of(node, address).map_err(|error| RpcError { message: "Error: Invalid address".to_owned(), ..error })
+    })?;
+    generate(node, count, &script)
+}
+
+/// Source: `generatetodescriptor`. The descriptor must stand for one script.
+pub(super) fn generate_to_descriptor(node: &Node, params: &Params) -> Answer {
+    let count = block_count(params, "num_blocks")?;
+    let script = script_of_descriptor(node, params.str("descriptor")?).map_err(RpcError::not_found)?;
+    generate(node, count, &script)
+}
+
+fn block_count(params: &Params, name: &str) -> Result<u32, RpcError> {
+    let count = params.u32(name)?;
     if count > GENERATE_LIMIT {
         return Err(RpcError::invalid_parameter(format!("at most {GENERATE_LIMIT} blocks at once")));
     }
-    let script = params.str("address").and_then(|address| {
-        script_of(node, address)
-            .map_err(|error| RpcError { message: format!("Error: Invalid address: {}", error.message), ..error })
-    })?;
-    let hashes = (0..count).map(|_| Ok(Value::from(mine_one(node, &script, None)?.hash.to_string())));
+    Ok(count)
+}
+
+fn generate(node: &Node, count: u32, script: &ScriptBuf) -> Answer {
+    let hashes = (0..count).map(|_| Ok(Value::from(mine_one(node, script, None)?.hash.to_string())));
     hashes.collect()
+}
+
+/// Source: `getScriptFromDescriptor`, rpc/mining.cpp.
+fn script_of_descriptor(node: &Node, text: &str) -> Result<ScriptBuf, String> {
+    let descriptor = Descriptor::parse(text, ChecksumNeed::Optional, node.network())?;
+    if descriptor.is_ranged() {
+        return Err("Ranged descriptor not accepted. Maybe pass through deriveaddresses first?".to_owned());
+    }
+    let mut scripts = descriptor.scripts(0..=0)?;
+    match scripts.len() {
+        1 => Ok(scripts.swap_remove(0)),
+        // Of combo(KEY) Bitcoin Core takes the key's hash for a compressed key's witness.
+        _ => scripts
+            .into_iter()
+            .find(|script| script.is_p2wpkh())
+            .ok_or_else(|| "Cannot derive script without private keys".to_owned()),
+    }
 }
 
 pub(super) fn faucet(node: &Node, params: &Params) -> Answer {
@@ -111,7 +146,12 @@ pub(super) fn faucet(node: &Node, params: &Params) -> Answer {
 }
 
 pub(super) fn generate_block(node: &Node, params: &Params) -> Answer {
-    let script = script_of(node, params.str("output")?)?;
+    let output = params.str("output")?;
+    let script = match script_of_descriptor(node, output) {
+        Ok(script) => script,
+        Err(_) => script_of(node, output)
+            .map_err(|error| RpcError { message: "Error: Invalid address or descriptor".to_owned(), ..error })?,
+    };
     let mut transactions = Vec::new();
     for item in params.array("transactions")? {
         transactions.push(named_transaction(node, item.as_str().unwrap_or_default())?);
@@ -173,8 +213,9 @@ fn fees(node: &Node, transactions: &[Transaction]) -> Result<Amount, RpcError> {
 }
 
 pub(super) fn submit_block(node: &Node, params: &Params) -> Answer {
-    let bytes = params.hex("hexdata")?;
-    let block: Block = deserialize(&bytes).map_err(|_| RpcError::deserialization("Block decode failed"))?;
+    let mut block: Block =
+        deserialize_hex(params.str("hexdata")?).map_err(|_| RpcError::deserialization("Block decode failed"))?;
+    add_reserved_value(&mut block);
     let word = match node.submit_block(Arc::new(block)) {
         Ok(accepted) => match accepted.status {
             BlockStatus::Known => Some("duplicate".to_owned()),
@@ -185,6 +226,39 @@ pub(super) fn submit_block(node: &Node, params: &Params) -> Answer {
         Err(error) => Some(error.reject_reason()),
     };
     Ok(word.map_or(Value::Null, Value::from))
+}
+
+/// Gives a coinbase that commits to witnesses the reserved value, which old miners leave out.
+/// Source: `UpdateUncommittedBlockStructures`, validation.cpp.
+fn add_reserved_value(block: &mut Block) {
+    let Some(coinbase) = block.txdata.first_mut() else { return };
+    let commits = coinbase.output.iter().any(is_commitment);
+    if let (true, Some(input)) = (commits, coinbase.input.first_mut())
+        && input.witness.is_empty()
+    {
+        input.witness.push(WITNESS_RESERVED_VALUE);
+    }
+}
+
+fn is_commitment(output: &TxOut) -> bool {
+    output.script_pubkey.as_bytes().starts_with(&WITNESS_COMMITMENT_HEADER)
+}
+
+/// Source: `submitheader`.
+pub(super) fn submit_header(node: &Node, params: &Params) -> Answer {
+    let header: Header =
+        deserialize_hex(params.str("hexdata")?).map_err(|_| RpcError::deserialization("Block header decode failed"))?;
+    match node.chain.accept_header(header, clock::header_now()) {
+        Ok(_) => Ok(Value::Null),
+        Err(AcceptError::Chain(error)) => Err(super::chain_failed(&error)),
+        Err(AcceptError::UnknownParent { parent, .. }) => {
+            Err(RpcError::new(RpcError::VERIFY, format!("Must submit previous header ({parent}) first")))
+        }
+        Err(error) => {
+            let refused = RpcError::new(RpcError::VERIFY, error.reject_reason());
+            Err(refused.with_data(error.code(), error.next_step()).with_reject_reason(error.reject_reason()))
+        }
+    }
 }
 
 pub(super) fn mining_info(node: &Node, _: &Params) -> Answer {
@@ -198,7 +272,7 @@ pub(super) fn mining_info(node: &Node, _: &Params) -> Answer {
         "bits": encode::bits(tip.header.bits),
         "difficulty": encode::difficulty(&tip.header),
         "target": encode::target(tip.header.bits),
-        "networkhashps": network_hashes_per_second(node),
+        "networkhashps": network_hashes_per_second(node, tip.height, HASH_RATE_BLOCKS),
         "pooledtx": node.mempool().len(),
         "blockmintxfee": encode::coins(Amount::ZERO),
         "chain": node.network().name,
@@ -212,17 +286,34 @@ pub(super) fn mining_info(node: &Node, _: &Params) -> Answer {
     }))
 }
 
-/// The work of the last blocks over the time that they took. Source: `GetNetworkHashPS`.
-fn network_hashes_per_second(node: &Node) -> f64 {
-    let tip = node.chain.tip();
-    let first = tip.height.back(HASH_RATE_BLOCKS);
-    let mut headers = (first.to_u32()..=tip.height.to_u32())
+pub(super) fn network_hash_rate(node: &Node, params: &Params) -> Answer {
+    let blocks = params.opt_i64("nblocks")?.unwrap_or(i64::from(HASH_RATE_BLOCKS));
+    let height = params.opt_i64("height")?.unwrap_or(-1);
+    let tip = node.chain.tip().height;
+    if blocks < -1 || blocks == 0 {
+        let text = "Invalid nblocks. Must be a positive number or -1.";
+        return Err(RpcError::invalid_parameter(text));
+    }
+    if height < -1 || height > i64::from(tip.to_u32()) {
+        return Err(RpcError::invalid_parameter("Block does not exist at specified height"));
+    }
+    let last = u32::try_from(height).map_or(tip, Height::new);
+    // -1: the blocks since the difficulty changed.
+    let blocks = u32::try_from(blocks).unwrap_or(last.to_u32() % PERIOD + 1);
+    Ok(json!(network_hashes_per_second(node, last, blocks)))
+}
+
+/// The work of so many blocks up to `last` over the time that they took. Source: `GetNetworkHashPS`.
+fn network_hashes_per_second(node: &Node, last: Height, blocks: u32) -> f64 {
+    let first = last.back(blocks);
+    let mut entries = (first.to_u32()..=last.to_u32())
         .filter_map(|height| node.chain.header(&node.chain.hash_at(Height::new(height))?));
-    let Some(start) = headers.next() else { return 0.0 };
-    let (mut earliest, mut latest) = (start.header.time, start.header.time);
-    for entry in headers {
+    let Some(start) = entries.next() else { return 0.0 };
+    let (mut earliest, mut latest, mut end) = (start.header.time, start.header.time, start.work);
+    for entry in entries {
         earliest = earliest.min(entry.header.time);
         latest = latest.max(entry.header.time);
+        end = entry.work;
     }
     if latest == earliest {
         return 0.0;
@@ -230,7 +321,7 @@ fn network_hashes_per_second(node: &Node) -> f64 {
     let work = |work: mycoin_primitives::Work| {
         work.to_be_bytes().iter().fold(0.0f64, |sum, byte| sum * 256.0 + f64::from(*byte))
     };
-    (work(tip.work) - work(start.work)) / f64::from(latest - earliest)
+    (work(end) - work(start.work)) / f64::from(latest - earliest)
 }
 
 pub(super) fn miner_info(node: &Node, _: &Params) -> Answer {
@@ -298,13 +389,8 @@ fn template_json(node: &Node) -> Value {
                 "weight": tx.weight().to_wu(),
             })
         });
-    let commitment = template.block.txdata.first().and_then(|coinbase| {
-        coinbase
-            .output
-            .iter()
-            .rev()
-            .find(|output| output.script_pubkey.as_bytes().starts_with(&[0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed]))
-    });
+    let coinbase = template.block.txdata.first();
+    let commitment = coinbase.and_then(|coinbase| coinbase.output.iter().rev().find(|output| is_commitment(output)));
     let mut value = json!({
         "capabilities": ["proposal"],
         "version": header.version.to_consensus(),
@@ -339,8 +425,13 @@ fn propose(node: &Node, request: &Value) -> Answer {
         return Err(RpcError::new(RpcError::TYPE, "Missing data String key for proposal"));
     };
     let block: Block = deserialize_hex(data).map_err(|_| RpcError::deserialization("Block decode failed"))?;
-    if node.chain.has_block(&block.block_hash()) {
-        return Ok("duplicate".into());
+    if let Some(entry) = node.chain.header(&block.block_hash()) {
+        return Ok(match entry.status {
+            EntryStatus::Connected => "duplicate",
+            EntryStatus::Invalid => "duplicate-invalid",
+            EntryStatus::Stored | EntryStatus::HeaderOnly => "duplicate-inconclusive",
+        }
+        .into());
     }
     match node.chain.check_candidate(&block, clock::header_now()) {
         Ok(()) => Ok(Value::Null),

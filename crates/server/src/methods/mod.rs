@@ -1,15 +1,20 @@
 //! The methods of the RPC: one function each, found by the name in the method table.
 //!
 //! In:    checked parameters, the node.
-//! Out:   JSON as Bitcoin Core v30 answers, or an error of the catalogue under Core's number.
+//! Out:   JSON as Bitcoin Core v31 answers, or an error of the catalogue under Core's number.
 //! Never: a decision about who may call what: the table has it, and the transport holds to it.
 
 mod chain;
+mod coins;
 mod control;
+mod drafts;
 mod mempool;
 mod mining;
 mod network;
+mod proofs;
+mod statistics;
 mod transactions;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -42,8 +47,9 @@ impl Methods {
 impl RpcHandler for Methods {
     async fn call(&self, method: &'static Method, params: Params, _caller: Role) -> Answer {
         match method.name {
-            "waitfornewblock" => chain::wait_for_new_block(&self.node, &params).await,
-            "waitforblockheight" => chain::wait_for_block_height(&self.node, &params).await,
+            "waitfornewblock" => waiting::wait_for_new_block(&self.node, &params).await,
+            "waitforblockheight" => waiting::wait_for_block_height(&self.node, &params).await,
+            "waitforblock" => waiting::wait_for_block(&self.node, &params).await,
             "getpeerinfo" => network::peer_info(&self.node).await,
             name => {
                 if name == "getblocktemplate" {
@@ -74,9 +80,19 @@ fn blocking(name: &str) -> Option<Blocking> {
         "getblock" => chain::block,
         "getchaintips" => chain::chain_tips,
         "getdifficulty" => chain::difficulty,
-        "gettxout" => chain::tx_out,
-        "gettxoutsetinfo" => chain::tx_out_set_info,
-        "recounttxoutset" => chain::recount_tx_out_set,
+        "getdeploymentinfo" => chain::deployment_info,
+        "getchaintxstats" => statistics::chain_tx_stats,
+        "getblockstats" => statistics::block_stats,
+        "getblockfilter" => proofs::block_filter,
+        "gettxout" => coins::tx_out,
+        "gettxoutsetinfo" => coins::tx_out_set_info,
+        "recounttxoutset" => coins::recount_tx_out_set,
+        "gettxspendingprevout" => coins::tx_spending_prevout,
+        "scantxoutset" => coins::scan_tx_out_set,
+        "gettxoutproof" => proofs::tx_out_proof,
+        "verifytxoutproof" => proofs::verify_tx_out_proof,
+        "verifychain" => chain::verify_chain,
+        "preciousblock" => chain::precious_block,
         "invalidateblock" => chain::invalidate_block,
         "reconsiderblock" => chain::reconsider_block,
         "getmempoolinfo" => mempool::info,
@@ -89,10 +105,17 @@ fn blocking(name: &str) -> Option<Blocking> {
         "decoderawtransaction" => transactions::decode,
         "decodescript" => transactions::decode_script,
         "validateaddress" => transactions::validate_address,
+        "createrawtransaction" => drafts::create_raw_transaction,
+        "getdescriptorinfo" => drafts::descriptor_info,
+        "deriveaddresses" => drafts::derive_addresses,
+        "verifymessage" => drafts::verify_message,
+        "getnetworkhashps" => mining::network_hash_rate,
         "getmininginfo" => mining::mining_info,
         "getminerinfo" => mining::miner_info,
         "getblocktemplate" => mining::block_template,
         "submitblock" => mining::submit_block,
+        "submitheader" => mining::submit_header,
+        "generatetodescriptor" => mining::generate_to_descriptor,
         "generatetoaddress" => mining::generate_to_address,
         "generateblock" => mining::generate_block,
         "faucet" => mining::faucet,
@@ -100,6 +123,12 @@ fn blocking(name: &str) -> Option<Blocking> {
         "getconnectioncount" => network::connection_count,
         "getnettotals" => network::net_totals,
         "connectpeer" => network::connect_peer,
+        "addnode" => network::add_node,
+        "getrpcinfo" => control::rpc_info,
+        "getindexinfo" => control::index_info,
+        "getzmqnotifications" => control::zmq_notifications,
+        "echo" | "echojson" => control::echo,
+        "setmocktime" => control::set_mock_time,
         "uptime" => control::uptime,
         "stop" => control::stop,
         _ => return None,
@@ -137,7 +166,7 @@ fn submit_failed(error: &SubmitError) -> RpcError {
 mod tests {
     use super::blocking;
 
-    const ASYNC: [&str; 3] = ["waitfornewblock", "waitforblockheight", "getpeerinfo"];
+    const ASYNC: [&str; 4] = ["waitfornewblock", "waitforblockheight", "waitforblock", "getpeerinfo"];
 
     #[test]
     fn every_method_of_the_table_has_code() {

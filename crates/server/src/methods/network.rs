@@ -11,8 +11,8 @@ use super::Answer;
 use crate::node::Node;
 use crate::{clock, encode};
 
-/// Major, minor and patch version as one number, as Bitcoin Core writes its own.
-const VERSION: u32 = 100;
+/// The version of Bitcoin Core whose RPC we follow, as it writes its own: clients decide by it what they may ask.
+const VERSION: u32 = 310_000;
 /// What we tell peers and callers that we are.
 const SUBVERSION: &str = concat!("/MyCoin:", env!("CARGO_PKG_VERSION"), "/");
 /// The protocol version that we speak. Source: BIP339 and the versions before it.
@@ -148,11 +148,31 @@ pub(super) fn net_totals(node: &Node, _: &Params) -> Answer {
 }
 
 pub(super) fn connect_peer(node: &Node, params: &Params) -> Answer {
+    connect(node, params.str("address")?)
+}
+
+fn connect(node: &Node, address: &str) -> Answer {
     let Some(handle) = node.peers() else {
         return Err(RpcError::new(RpcError::NOT_CONNECTED, "The server has no peers' protocol running"));
     };
-    let connected = handle.connect(params.str("address")?);
-    connected
+    handle
+        .connect(address)
         .map_err(|error| RpcError::invalid_parameter(error.to_string()).with_data(error.code(), error.next_step()))?;
     Ok(Value::Null)
+}
+
+/// Source: `addnode`. A peer that is connected to once is kept, so that both commands are the same.
+pub(super) fn add_node(node: &Node, params: &Params) -> Answer {
+    match params.str("command")? {
+        "add" | "onetry" => {}
+        "remove" => {
+            let text = "Error: Node could not be removed. It has not been added previously.";
+            return Err(RpcError::new(RpcError::NODE_NOT_ADDED, text));
+        }
+        _ => return Err(RpcError::new(RpcError::MISC, "addnode \"node\" \"command\": command is add or onetry")),
+    }
+    if params.opt_bool("v2transport").unwrap_or(false) {
+        return Err(RpcError::invalid_parameter("Error: v2transport requested but not enabled (see -v2transport)"));
+    }
+    connect(node, params.str("node")?)
 }

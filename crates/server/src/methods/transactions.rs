@@ -1,21 +1,37 @@
 //! Transactions, scripts and addresses as such. Source: Bitcoin Core rpc/rawtransaction.cpp, rpc/output_script.cpp.
 
+use mycoin_consensus::is_unspendable;
+use mycoin_mempool::OutputKind;
 use mycoin_primitives::bitcoin::WPubkeyHash;
-use mycoin_primitives::bitcoin::consensus::encode::serialize_hex;
-use mycoin_primitives::bitcoin::hashes::Hash as _;
+use mycoin_primitives::bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
+use mycoin_primitives::bitcoin::hashes::hash160;
+use mycoin_primitives::bitcoin::hex::FromHex as _;
+use mycoin_primitives::bitcoin::opcodes::all::OP_CHECKSIGADD;
+use mycoin_primitives::bitcoin::opcodes::{Class, ClassifyContext};
+use mycoin_primitives::bitcoin::script::Instruction;
+use mycoin_primitives::hashes::Hash as _;
 use mycoin_primitives::{
-    AddressError, Block, BlockHash, Coin, Script, ScriptBuf, Transaction, Txid, address_of, parse_address,
+    AddressError, Block, BlockHash, Coin, Script, ScriptBuf, Transaction, Txid, address_of, genesis_block,
+    parse_address,
 };
 use mycoin_rpc::{Params, RpcError};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, chain_failed, mempool};
+use super::{Answer, chain_failed};
 use crate::encode::{self, TransactionExtras};
 use crate::node::Node;
+
+/// The longest push of a script that is no tapscript. Source: `MAX_SCRIPT_ELEMENT_SIZE`, script/script.h.
+const MAX_PUSH: usize = 520;
+const COMPRESSED_KEY: usize = 33;
 
 pub(super) fn raw(node: &Node, params: &Params) -> Answer {
     let txid = params.txid("txid")?;
     let verbosity = params.verbosity("verbosity", 0)?;
+    if txid.to_raw_hash() == genesis_block(node.network()).header.merkle_root.to_raw_hash() {
+        let text = "The genesis block coinbase is not considered an ordinary transaction and cannot be retrieved";
+        return Err(RpcError::not_found(text));
+    }
     match params.opt_block_hash("blockhash")? {
         Some(hash) => confirmed(node, &txid, &hash, verbosity),
         None => waiting(node, &txid, verbosity),
@@ -25,7 +41,7 @@ pub(super) fn raw(node: &Node, params: &Params) -> Answer {
 fn waiting(node: &Node, txid: &Txid, verbosity: u8) -> Answer {
     let found = node.mempool().get(txid);
     let tx = found.ok_or_else(|| {
-        let text = "No such mempool transaction. Provide a block hash to look in that block, or ask a proxy, which keeps an index.";
+        let text = "No such mempool transaction. Use -txindex or provide a block hash to enable blockchain transaction queries. Use gettransaction for wallet transactions.";
         RpcError::not_found(text).with_data("tx/unknown", "Give the block's hash, or ask the proxy: /api/tx/TXID.")
     })?;
     if verbosity == 0 {
@@ -60,8 +76,11 @@ fn confirmed(node: &Node, txid: &Txid, hash: &BlockHash, verbosity: u8) -> Answe
     let entry = node.chain.header(hash).ok_or_else(|| RpcError::not_found("Block hash not found"))?;
     let block = node.chain.block(hash).map_err(|error| chain_failed(&error))?;
     let block = block.ok_or_else(|| RpcError::new(RpcError::MISC, "Block not available"))?;
-    let position = position(&block, txid)
-        .ok_or_else(|| RpcError::not_found("No such transaction found in the provided block."))?;
+    let position = position(&block, txid).ok_or_else(|| {
+        RpcError::not_found(
+            "No such transaction found in the provided block. Use gettransaction for wallet transactions.",
+        )
+    })?;
     let Some(tx) = block.txdata.get(position) else { return Err(RpcError::internal("the block changed")) };
     if verbosity == 0 {
         return Ok(serialize_hex(tx).into());
@@ -89,46 +108,97 @@ fn position(block: &Block, txid: &Txid) -> Option<usize> {
 }
 
 pub(super) fn decode(node: &Node, params: &Params) -> Answer {
-    let tx = mempool::decoded(&params.hex("hexstring")?)?;
+    let tx: Transaction = deserialize_hex(params.str("hexstring")?).map_err(|_| {
+        RpcError::deserialization("TX decode failed. Make sure the tx has at least one input.")
+            .with_data("tx/malformed", "Send a complete transaction in hexadecimal.")
+    })?;
     Ok(encode::transaction(&tx, node.network(), &TransactionExtras::default()).into())
 }
 
+/// Source: `decodescript`.
 pub(super) fn decode_script(node: &Node, params: &Params) -> Answer {
-    let script = ScriptBuf::from_bytes(params.hex("hexstring")?);
+    let text = params.str("hexstring")?;
+    let bytes = Vec::<u8>::from_hex(text)
+        .map_err(|_| RpcError::invalid_parameter(format!("argument must be hexadecimal string (not '{text:.80}')")))?;
+    let script = ScriptBuf::from_bytes(bytes);
     let network = node.network();
     let mut value = encode::script_pubkey(&script, network);
     let Some(fields) = value.as_object_mut() else { return Ok(value) };
     fields.remove("hex");
-    // What is wrapped already, or can never be spent, is not wrapped again.
-    let can_wrap = !script.is_witness_program() && !script.is_p2sh() && !script.is_op_return();
-    if can_wrap {
-        let wrapped = |script: &Script| address_of(script, network);
-        if let Some(address) = wrapped(&ScriptBuf::new_p2sh(&script.script_hash())) {
-            fields.insert("p2sh".to_owned(), address.into());
+    let kind = OutputKind::of(&script, network);
+    if !can_be_wrapped(&script, kind) {
+        return Ok(value);
+    }
+    let wrapped = |script: &Script| address_of(&ScriptBuf::new_p2sh(&script.script_hash()), network);
+    fields.extend(wrapped(&script).map(|address| ("p2sh".to_owned(), address.into())));
+    if let Some((segwit, descriptor)) = as_segwit(&script, kind) {
+        let descriptor = descriptor.unwrap_or_else(|| encode::inferred_descriptor(&segwit, network));
+        let mut shown = encode::described(&segwit, network, &descriptor);
+        if let (Some(address), Some(fields)) = (wrapped(&segwit), shown.as_object_mut()) {
+            fields.insert("p2sh-segwit".to_owned(), address.into());
         }
-        if let Some(segwit) = as_segwit(&script) {
-            let mut shown = encode::script_pubkey(&segwit, network);
-            let nested = wrapped(&ScriptBuf::new_p2sh(&segwit.script_hash()));
-            if let (Some(address), Some(fields)) = (nested, shown.as_object_mut()) {
-                fields.insert("p2sh-segwit".to_owned(), address.into());
-            }
-            fields.insert("segwit".to_owned(), shown);
-        }
+        fields.insert("segwit".to_owned(), shown);
     }
     Ok(value)
 }
 
-/// The witness program that asks for the same as a script; none for keys that witnesses do not take. Source: `decodescript`.
-fn as_segwit(script: &Script) -> Option<ScriptBuf> {
-    if script.is_p2pkh() {
-        let hash = script.as_bytes().get(3..23)?.try_into().ok()?;
-        return Some(ScriptBuf::new_p2wpkh(&WPubkeyHash::from_byte_array(hash)));
+/// Whether a script can stand behind its hash: what is wrapped already, or can never be spent there, cannot.
+fn can_be_wrapped(script: &Script, kind: OutputKind) -> bool {
+    let wraps = match kind {
+        OutputKind::NonStandard
+        | OutputKind::PublicKey
+        | OutputKind::PublicKeyHash
+        | OutputKind::Multisig { .. }
+        | OutputKind::WitnessKeyHash
+        | OutputKind::WitnessScriptHash => true,
+        OutputKind::Anchor
+        | OutputKind::ScriptHash
+        | OutputKind::Data
+        | OutputKind::Taproot
+        | OutputKind::RsaLock
+        | OutputKind::WitnessUnknown => false,
+    };
+    wraps && !is_unspendable(script) && script.instructions().all(|instruction| instruction.is_ok_and(is_plain))
+}
+
+/// Whether Bitcoin's scripts before taproot know an instruction.
+fn is_plain(instruction: Instruction<'_>) -> bool {
+    match instruction {
+        Instruction::PushBytes(bytes) => bytes.len() <= MAX_PUSH,
+        Instruction::Op(opcode) => {
+            opcode.to_u8() < OP_CHECKSIGADD.to_u8() && opcode.classify(ClassifyContext::TapScript) != Class::SuccessOp
+        }
     }
-    if script.is_p2pk() {
-        let hash = script.p2pk_public_key()?.wpubkey_hash().ok()?;
-        return Some(ScriptBuf::new_p2wpkh(&hash));
+}
+
+/// The witness program that asks for the same as a script, and its descriptor where that tells more; none for keys that
+/// witnesses do not take.
+fn as_segwit(script: &Script, kind: OutputKind) -> Option<(ScriptBuf, Option<String>)> {
+    let keys = encode::keys(script);
+    let compressed = keys.iter().all(|key| key.len() == COMPRESSED_KEY);
+    match kind {
+        OutputKind::PublicKey => {
+            let hash = hash160::Hash::hash(keys.first()?).to_byte_array();
+            compressed.then(|| (ScriptBuf::new_p2wpkh(&WPubkeyHash::from_byte_array(hash)), None))
+        }
+        OutputKind::PublicKeyHash => {
+            let hash = script.as_bytes().get(3..23)?.try_into().ok()?;
+            Some((ScriptBuf::new_p2wpkh(&WPubkeyHash::from_byte_array(hash)), None))
+        }
+        OutputKind::Multisig { required, .. } => {
+            let descriptor = encode::inferred_multisig(required, &keys).map(|inner| format!("wsh({inner})"));
+            compressed.then(|| (ScriptBuf::new_p2wsh(&script.wscript_hash()), descriptor))
+        }
+        OutputKind::NonStandard => Some((ScriptBuf::new_p2wsh(&script.wscript_hash()), None)),
+        OutputKind::Anchor
+        | OutputKind::ScriptHash
+        | OutputKind::Data
+        | OutputKind::WitnessKeyHash
+        | OutputKind::WitnessScriptHash
+        | OutputKind::Taproot
+        | OutputKind::RsaLock
+        | OutputKind::WitnessUnknown => None,
     }
-    Some(ScriptBuf::new_p2wsh(&script.wscript_hash()))
 }
 
 pub(super) fn validate_address(node: &Node, params: &Params) -> Answer {
