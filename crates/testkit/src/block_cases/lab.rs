@@ -138,6 +138,11 @@ impl Lab {
         self.solve(block)
     }
 
+    /// Gives the block its Merkle root, and before that a witness commitment if it has witnesses.
+    pub fn seal(&self, block: &mut Block) {
+        seal(block);
+    }
+
     /// Gives the block its proof of work and remembers it, whatever it holds.
     pub fn solve(&mut self, block: Block) -> Arc<Block> {
         let block = solved(block);
