@@ -184,9 +184,8 @@ impl Node {
 
     /// Under which key the chain may remember that a waiting transaction's scripts hold.
     ///
-    /// The mempool ran them with the flags of policy. Those are the flags of the next block and more, and each further flag
-    /// only refuses; so under the next block's flags alone they hold too. The key has those flags: should a later block have
-    /// others, the verdict is not taken for it.
+    /// The mempool ran them with the flags of policy and with those of the next block. The key has the latter: should a later
+    /// block have others, the verdict is not taken for it.
     fn verdict(&self, mempool: &Mempool, txid: &Txid, coins: &dyn CoinSource) -> Option<VerdictKey> {
         let transaction = mempool.get(txid)?;
         let spent = transaction.input.iter().map(|input| {

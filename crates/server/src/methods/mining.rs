@@ -3,18 +3,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mycoin_chain::{AcceptError, BlockStatus, EntryStatus};
-use mycoin_consensus::{PERIOD, WITNESS_COMMITMENT_HEADER, WITNESS_RESERVED_VALUE};
+use mycoin_chain::BlockStatus;
+use mycoin_consensus::PERIOD;
 use mycoin_mempool::{TemplateOptions, assemble_block};
 use mycoin_primitives::bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
 use mycoin_primitives::{
-    Amount, Block, BlockHash, Failure as _, Header, Height, ScriptBuf, Transaction, TxOut, Txid, address_of,
-    parse_address,
+    Amount, BlockHash, Failure as _, Height, ScriptBuf, Transaction, Txid, address_of, parse_address,
 };
 use mycoin_rpc::{Params, RpcError};
 use serde_json::{Value, json};
 
-use super::Answer;
+use super::{Answer, submission};
 use crate::descriptor::{ChecksumNeed, Descriptor};
 use crate::mining::{MineError, solve, template};
 use crate::node::Node;
@@ -212,55 +211,6 @@ fn fees(node: &Node, transactions: &[Transaction]) -> Result<Amount, RpcError> {
     Ok(total)
 }
 
-pub(super) fn submit_block(node: &Node, params: &Params) -> Answer {
-    let mut block: Block =
-        deserialize_hex(params.str("hexdata")?).map_err(|_| RpcError::deserialization("Block decode failed"))?;
-    add_reserved_value(&mut block);
-    let word = match node.submit_block(Arc::new(block)) {
-        Ok(accepted) => match accepted.status {
-            BlockStatus::Known => Some("duplicate".to_owned()),
-            BlockStatus::Stored => Some("inconclusive".to_owned()),
-            BlockStatus::Connected => None,
-        },
-        Err(AcceptError::Chain(error)) => return Err(super::chain_failed(&error)),
-        Err(error) => Some(error.reject_reason()),
-    };
-    Ok(word.map_or(Value::Null, Value::from))
-}
-
-/// Gives a coinbase that commits to witnesses the reserved value, which old miners leave out.
-/// Source: `UpdateUncommittedBlockStructures`, validation.cpp.
-fn add_reserved_value(block: &mut Block) {
-    let Some(coinbase) = block.txdata.first_mut() else { return };
-    let commits = coinbase.output.iter().any(is_commitment);
-    if let (true, Some(input)) = (commits, coinbase.input.first_mut())
-        && input.witness.is_empty()
-    {
-        input.witness.push(WITNESS_RESERVED_VALUE);
-    }
-}
-
-fn is_commitment(output: &TxOut) -> bool {
-    output.script_pubkey.as_bytes().starts_with(&WITNESS_COMMITMENT_HEADER)
-}
-
-/// Source: `submitheader`.
-pub(super) fn submit_header(node: &Node, params: &Params) -> Answer {
-    let header: Header =
-        deserialize_hex(params.str("hexdata")?).map_err(|_| RpcError::deserialization("Block header decode failed"))?;
-    match node.chain.accept_header(header, clock::header_now()) {
-        Ok(_) => Ok(Value::Null),
-        Err(AcceptError::Chain(error)) => Err(super::chain_failed(&error)),
-        Err(AcceptError::UnknownParent { parent, .. }) => {
-            Err(RpcError::new(RpcError::VERIFY, format!("Must submit previous header ({parent}) first")))
-        }
-        Err(error) => {
-            let refused = RpcError::new(RpcError::VERIFY, error.reject_reason());
-            Err(refused.with_data(error.code(), error.next_step()).with_reject_reason(error.reject_reason()))
-        }
-    }
-}
-
 pub(super) fn mining_info(node: &Node, _: &Params) -> Answer {
     let tip = node.chain.tip();
     let branch = node.chain.tip_branch();
@@ -352,7 +302,7 @@ pub(super) fn block_template(node: &Node, params: &Params) -> Answer {
     let request = params.value("template_request").cloned().unwrap_or_else(|| json!({}));
     match request.get("mode").and_then(Value::as_str).unwrap_or("template") {
         "template" => {}
-        "proposal" => return propose(node, &request),
+        "proposal" => return submission::propose(node, &request),
         _ => return Err(RpcError::invalid_parameter("Invalid mode")),
     }
     let knows = |rule: &str| {
@@ -390,7 +340,8 @@ fn template_json(node: &Node) -> Value {
             })
         });
     let coinbase = template.block.txdata.first();
-    let commitment = coinbase.and_then(|coinbase| coinbase.output.iter().rev().find(|output| is_commitment(output)));
+    let commitment =
+        coinbase.and_then(|coinbase| coinbase.output.iter().rev().find(|output| submission::is_commitment(output)));
     let mut value = json!({
         "capabilities": ["proposal"],
         "version": header.version.to_consensus(),
@@ -417,25 +368,4 @@ fn template_json(node: &Node) -> Value {
         fields.insert("default_witness_commitment".to_owned(), encode::hex(output.script_pubkey.as_bytes()).into());
     }
     value
-}
-
-/// BIP23's block proposal: says what `submitblock` would say, but for the proof of work.
-fn propose(node: &Node, request: &Value) -> Answer {
-    let Some(data) = request.get("data").and_then(Value::as_str) else {
-        return Err(RpcError::new(RpcError::TYPE, "Missing data String key for proposal"));
-    };
-    let block: Block = deserialize_hex(data).map_err(|_| RpcError::deserialization("Block decode failed"))?;
-    if let Some(entry) = node.chain.header(&block.block_hash()) {
-        return Ok(match entry.status {
-            EntryStatus::Connected => "duplicate",
-            EntryStatus::Invalid => "duplicate-invalid",
-            EntryStatus::Stored | EntryStatus::HeaderOnly => "duplicate-inconclusive",
-        }
-        .into());
-    }
-    match node.chain.check_candidate(&block, clock::header_now()) {
-        Ok(()) => Ok(Value::Null),
-        Err(AcceptError::Chain(error)) => Err(super::chain_failed(&error)),
-        Err(error) => Ok(error.reject_reason().into()),
-    }
 }

@@ -13,6 +13,7 @@ mod mining;
 mod network;
 mod proofs;
 mod statistics;
+mod submission;
 mod transactions;
 mod waiting;
 
@@ -113,8 +114,8 @@ fn blocking(name: &str) -> Option<Blocking> {
         "getmininginfo" => mining::mining_info,
         "getminerinfo" => mining::miner_info,
         "getblocktemplate" => mining::block_template,
-        "submitblock" => mining::submit_block,
-        "submitheader" => mining::submit_header,
+        "submitblock" => submission::submit_block,
+        "submitheader" => submission::submit_header,
         "generatetodescriptor" => mining::generate_to_descriptor,
         "generatetoaddress" => mining::generate_to_address,
         "generateblock" => mining::generate_block,
