@@ -89,6 +89,11 @@ impl AddressManager {
         self.known.insert(address, KnownAddress { services, last_seen: now, last_success: now, last_try: None });
     }
 
+    /// What `address` offers, as far as we know.
+    pub(crate) fn services(&self, address: &SocketAddr) -> Option<ServiceFlags> {
+        self.known.get(&canonical(*address)).map(|known| known.services)
+    }
+
     /// An address to dial; it is noted as tried.
     pub(crate) fn pick(
         &mut self,

@@ -41,6 +41,12 @@ pub enum CodecError {
         /// The message's name.
         command: String,
     },
+    /// An encrypted connection's beginning has no end (BIP324).
+    #[error("4,095 bytes of garbage came without their end")]
+    NoTerminator,
+    /// An encrypted packet was changed on the way, or its sender has other keys (BIP324).
+    #[error("a packet's tag is wrong")]
+    BadTag,
     /// The payload is no such message.
     #[error("a “{command}” message is wrong: {error}")]
     Payload {
@@ -53,16 +59,48 @@ pub enum CodecError {
 
 /// The bytes of `message` on the network with that magic.
 pub fn encode(magic: Magic, message: &Message) -> Vec<u8> {
-    let mut bytes = vec![0; HEADER];
-    message.write_payload(&mut bytes);
-    let (header, payload) = bytes.split_at_mut(HEADER);
-    let length = u32::try_from(payload.len()).expect("messages that we make stay below 4 MB");
-    let command = message.command().as_bytes();
-    header[..4].copy_from_slice(&magic.to_bytes());
-    header[4..4 + command.len()].copy_from_slice(command);
-    header[16..20].copy_from_slice(&length.to_le_bytes());
-    header[20..].copy_from_slice(&checksum(payload));
-    bytes
+    Outgoing::new(message).into_v1(magic)
+}
+
+/// A message on its way out, before a transport has framed it.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    command: &'static str,
+    /// Room for v1's header, then the payload.
+    bytes: Vec<u8>,
+}
+
+impl Outgoing {
+    pub(crate) fn new(message: &Message) -> Self {
+        let mut bytes = vec![0; HEADER];
+        message.write_payload(&mut bytes);
+        Self { command: message.command(), bytes }
+    }
+
+    pub(crate) fn command(&self) -> &'static str {
+        self.command
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        self.bytes.get(HEADER..).unwrap_or_default()
+    }
+
+    /// The memory that it takes, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Its bytes in v1.
+    pub(crate) fn into_v1(mut self, magic: Magic) -> Vec<u8> {
+        let (header, payload) = self.bytes.split_at_mut(HEADER);
+        let length = u32::try_from(payload.len()).expect("messages that we make stay below 4 MB");
+        let command = self.command.as_bytes();
+        header[..4].copy_from_slice(&magic.to_bytes());
+        header[4..4 + command.len()].copy_from_slice(command);
+        header[16..20].copy_from_slice(&length.to_le_bytes());
+        header[20..].copy_from_slice(&checksum(payload));
+        self.bytes
+    }
 }
 
 fn checksum(payload: &[u8]) -> [u8; 4] {
@@ -71,11 +109,34 @@ fn checksum(payload: &[u8]) -> [u8; 4] {
 }
 
 /// How far the sender's half of the handshake has come; before it ends, messages must be short.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum PayloadLimit {
+    /// Nothing came.
+    #[default]
     Nothing,
+    /// Its `version` came.
     Version,
+    /// Its `verack` came.
     Verack,
+}
+
+impl PayloadLimit {
+    /// How long a payload may be now.
+    pub(crate) const fn bytes(self) -> usize {
+        match self {
+            Self::Nothing | Self::Version => HANDSHAKE_PAYLOAD_MAX,
+            Self::Verack => PAYLOAD_MAX,
+        }
+    }
+
+    /// Takes note of a message that came.
+    pub(crate) fn saw(&mut self, message: &Message) {
+        *self = match (*self, message) {
+            (Self::Nothing, Message::Version(_)) => Self::Version,
+            (Self::Version, Message::Verack) => Self::Verack,
+            (seen, _) => seen,
+        };
+    }
 }
 
 /// Takes one peer's bytes and gives its messages.
@@ -87,13 +148,13 @@ pub struct Decoder {
     start: usize,
     /// The bytes of all messages that were given out.
     consumed: u64,
-    seen: Seen,
+    limit: PayloadLimit,
 }
 
 impl Decoder {
     /// A decoder at the beginning of a connection.
     pub fn new(magic: Magic) -> Self {
-        Self { magic, buffer: Vec::new(), start: 0, consumed: 0, seen: Seen::Nothing }
+        Self { magic, buffer: Vec::new(), start: 0, consumed: 0, limit: PayloadLimit::default() }
     }
 
     /// Takes bytes as they arrive.
@@ -129,7 +190,7 @@ impl Decoder {
         let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else { return Ok(None) };
         let command = read_command(header)?;
         let length = u32::from_le_bytes([header[16], header[17], header[18], header[19]]) as usize;
-        let limit = if self.seen == Seen::Verack { PAYLOAD_MAX } else { HANDSHAKE_PAYLOAD_MAX };
+        let limit = self.limit.bytes();
         if length > limit {
             return Err(CodecError::TooLong { length, limit });
         }
@@ -141,11 +202,7 @@ impl Decoder {
             .map_err(|error| CodecError::Payload { command: command.to_owned(), error })?;
         self.start += HEADER + length;
         self.consumed += (HEADER + length) as u64;
-        self.seen = match (self.seen, &message) {
-            (Seen::Nothing, Message::Version(_)) => Seen::Version,
-            (Seen::Version, Message::Verack) => Seen::Verack,
-            (seen, _) => seen,
-        };
+        self.limit.saw(&message);
         Ok(Some(message))
     }
 }

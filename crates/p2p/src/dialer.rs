@@ -57,6 +57,11 @@ impl Dialer {
         self.targets.contains_key(target)
     }
 
+    /// Whether it was named, not learned.
+    pub(crate) fn keeps(&self, target: &str) -> bool {
+        self.targets.get(target).is_some_and(|target| target.is_kept)
+    }
+
     /// How many targets were learned, not named.
     pub(crate) fn learned(&self) -> usize {
         self.targets.values().filter(|target| !target.is_kept).count()

@@ -13,19 +13,20 @@ use crate::node::{Context, Node};
 use crate::peer::{Introduction, Peer, Stage};
 use crate::{DisconnectReason, PeerId};
 
-/// What we offer: all blocks, with witnesses.
-pub(crate) fn our_services() -> ServiceFlags {
-    ServiceFlags::NETWORK | ServiceFlags::WITNESS
+/// What we offer: all blocks, with witnesses; encrypted connections (BIP324) unless they are switched off.
+pub(crate) fn our_services(v2: bool) -> ServiceFlags {
+    let services = ServiceFlags::NETWORK | ServiceFlags::WITNESS;
+    if v2 { services | ServiceFlags::P2P_V2 } else { services }
 }
 
 impl Peer {
     /// Our `version` for this peer.
     pub(crate) fn our_version(&self, ctx: &Context<'_>) -> Message {
         // Bitcoin Core tells its own address nowhere here either: all zeros.
-        let nowhere = Address { services: our_services(), address: [0; 8], port: 0 };
+        let nowhere = Address { services: ctx.services, address: [0; 8], port: 0 };
         Message::Version(Box::new(VersionMessage {
             version: PROTOCOL_VERSION,
-            services: our_services(),
+            services: ctx.services,
             timestamp: i64::try_from(ctx.now.unix_seconds()).unwrap_or(i64::MAX),
             receiver: Address::new(&self.address, ServiceFlags::NONE),
             sender: nowhere,

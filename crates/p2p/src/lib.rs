@@ -5,7 +5,7 @@
 //! Never: validity (the server judges), files, a clock or a socket outside `net/`, randomness without a seed.
 //!
 //! ```text
-//! socket → net::connection → codec → message ─┐                          ┌→ Action::Send    → codec → socket
+//! socket → net::transport → codec → message ──┐                          ┌→ Action::Send    → net::transport → socket
 //!                                             ├→ node (handshake, header_sync, block_download, relay)
 //! World (questions), verdicts, tick ──────────┘                          └→ Action::Submit… → Host → verdict → node
 //! ```
@@ -38,6 +38,6 @@ pub use message::{Message, PayloadError};
 pub use misbehavior::Offence;
 pub use net::{P2p, P2pConfig, P2pError, P2pHandle};
 pub use node::{Node, NodeConfig};
-pub use peer_info::{NetTotals, PeerInfo};
+pub use peer_info::{NetTotals, PeerInfo, TransportProtocol};
 pub use time::Time;
 pub use world::{BlockVerdict, HeadersVerdict, Host, TransactionVerdict, WaitingTransaction, World};

@@ -15,6 +15,8 @@ pub(crate) const USER_AGENT: &str = "/MyCoin:0.1.0/";
 pub(crate) const PAYLOAD_MAX: usize = 4_000_000;
 /// The longest payload before the handshake is complete, in bytes.
 pub(crate) const HANDSHAKE_PAYLOAD_MAX: usize = 1_024;
+/// The most garbage before an encrypted connection, in bytes (BIP324; `MAX_GARBAGE_LEN`).
+pub(crate) const GARBAGE_MAX: usize = 4_095;
 /// The longest user agent, in bytes (`MAX_SUBVERSION_LENGTH`).
 pub(crate) const USER_AGENT_MAX: usize = 256;
 /// Items in `inv`, `getdata`, `notfound` that we take (`MAX_INV_SZ`).

@@ -20,6 +20,7 @@ use rand::{Rng as _, SeedableRng as _};
 use crate::address_manager::{AddressManager, canonical};
 use crate::block_download::BlockDownload;
 use crate::dialer::Dialer;
+use crate::handshake::our_services;
 use crate::limits::{
     FEE_FILTER_INTERVAL, HANDSHAKE_TIMEOUT, INBOUND_MAX, INBOUND_PER_ADDRESS_MAX, OUTBOUND_LEARNED_MAX, PING_INTERVAL,
     PING_TIMEOUT,
@@ -41,12 +42,16 @@ pub struct NodeConfig {
     pub addresses: Vec<u8>,
     /// What all nonces and choices come from.
     pub seed: u64,
+    /// Whether we offer encrypted connections (BIP324).
+    pub v2: bool,
 }
 
 /// What one call of [`Node::handle`] works with.
 pub(crate) struct Context<'a> {
     pub(crate) now: Time,
     pub(crate) world: &'a dyn World,
+    /// What we offer.
+    pub(crate) services: ServiceFlags,
     pub(crate) actions: Vec<Action>,
 }
 
@@ -68,6 +73,7 @@ pub struct Node {
     /// Blocks of the best chain that were announced, newest first: from here the next announcement goes on.
     pub(crate) announced: VecDeque<BlockHash>,
     dial_learned: bool,
+    services: ServiceFlags,
     /// When the tasks of each second and each minute come next.
     next_second: Time,
     next_minute: Time,
@@ -89,6 +95,7 @@ impl Node {
             transactions: TransactionRelay::new(),
             announced: VecDeque::new(),
             dial_learned: config.dial_learned,
+            services: our_services(config.v2),
             next_second: now,
             next_minute: now,
         }
@@ -96,7 +103,7 @@ impl Node {
 
     /// Says what to do about `event`, which happened at `now`.
     pub fn handle(&mut self, now: Time, event: Event, world: &dyn World) -> Vec<Action> {
-        let mut ctx = Context { now, world, actions: Vec::new() };
+        let mut ctx = Context { now, world, services: self.services, actions: Vec::new() };
         if self.announced.is_empty() {
             self.announced.push_front(world.tip().1);
         }
@@ -133,6 +140,13 @@ impl Node {
             Some(if world.has_block(&hash) { height } else { height.min(tip) })
         };
         self.peers.values().map(|peer| peer.info(now, synced(peer))).collect()
+    }
+
+    /// Whether `target` was told to us as an address without encrypted connections (BIP324). What a person or the spec
+    /// named is tried with them in any case.
+    pub(crate) fn knows_as_v1(&self, target: &str) -> bool {
+        let services = target.parse().ok().and_then(|address| self.addresses.services(&address));
+        !self.dialer.keeps(target) && services.is_some_and(|services| !services.has(ServiceFlags::P2P_V2))
     }
 
     /// The address manager's bytes, to be kept for the next run.

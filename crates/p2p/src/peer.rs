@@ -10,7 +10,7 @@ use mycoin_primitives::{BlockHash, FeeRate, Height, Txid, Wtxid};
 
 use crate::limits::{ADDRESS_MILLITOKENS_PER_SECOND, ADDRESS_TOKENS_MAX, KNOWN_BLOCKS_MAX, KNOWN_TRANSACTIONS_MAX};
 use crate::world::WaitingTransaction;
-use crate::{PeerId, PeerInfo, Time};
+use crate::{PeerId, PeerInfo, Time, TransportProtocol};
 
 /// How far the handshake has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -289,6 +289,7 @@ impl Peer {
             id: self.id,
             address: self.address,
             local_address: None,
+            transport: TransportProtocol::default(),
             target: self.target.clone(),
             inbound: self.is_inbound(),
             handshake_complete: self.is_ready(),

@@ -7,6 +7,40 @@ use mycoin_primitives::{FeeRate, Height};
 
 use crate::{PeerId, Time};
 
+/// How a connection carries its messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TransportProtocol {
+    /// That is not decided yet, or there is no socket (simulations).
+    #[default]
+    Detecting,
+    /// Plain.
+    V1,
+    /// Encrypted (BIP324).
+    V2 {
+        /// The same on both sides, unless somebody sits between them. Shown as hex of the bytes in this order.
+        session_id: [u8; 32],
+    },
+}
+
+impl TransportProtocol {
+    /// Its name in Bitcoin Core's `getpeerinfo`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Detecting => "detecting",
+            Self::V1 => "v1",
+            Self::V2 { .. } => "v2",
+        }
+    }
+
+    /// The session's id; v2 alone has one.
+    pub const fn session_id(self) -> Option<[u8; 32]> {
+        match self {
+            Self::Detecting | Self::V1 => None,
+            Self::V2 { session_id } => Some(session_id),
+        }
+    }
+}
+
 /// One connected peer.
 #[derive(Debug, Clone)]
 pub struct PeerInfo {
@@ -16,6 +50,8 @@ pub struct PeerInfo {
     pub address: SocketAddr,
     /// Our own end of the connection; `None` where there is no socket (simulations).
     pub local_address: Option<SocketAddr>,
+    /// How its messages come and go.
+    pub transport: TransportProtocol,
     /// What was dialled, as it was given (`--connect`, fixed peer); `None` for inbound peers.
     pub target: Option<String>,
     /// Whether it connected to us.

@@ -89,6 +89,7 @@ impl Server {
                 connect: config.connect.clone(),
                 addresses: read_optional(&config.folder.join(PEERS_FILE))?,
                 seed: rand::random(),
+                v2: true,
             },
             Arc::clone(&node) as Arc<dyn mycoin_p2p::Host>,
         );

@@ -2,25 +2,30 @@
 //!
 //! The reader stops reading while its peer does not read our answers, and while the node has more unhandled bytes from all
 //! peers than it may; so the operating system makes the peer wait, and memory stays bounded.
+//!
+//! The reader opens the transport, for that needs both directions, and hands the sending one over to the writer then.
 
+use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mycoin_primitives::bitcoin::p2p::Magic;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::AbortHandle;
 
+use super::dial;
 use super::driver::{Clock, Input};
-use crate::codec::Decoder;
-use crate::{Event, NetTotals, PeerId};
+use super::transport::{Framer, Transport};
+use crate::codec::{CodecError, Outgoing};
+use crate::{Event, NetTotals, PeerId, TransportProtocol};
 
 /// Unhandled bytes from all peers together; at least the longest message.
 const UNHANDLED_MAX: usize = 32_000_000;
@@ -64,6 +69,24 @@ pub(super) struct Counters {
     queued: AtomicUsize,
     /// Tells the reader that the queue is empty again.
     drained: Notify,
+    link: Mutex<Link>,
+}
+
+/// The connection as it stands.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Link {
+    pub(super) local_address: Option<SocketAddr>,
+    pub(super) transport: TransportProtocol,
+}
+
+impl Counters {
+    pub(super) fn link(&self) -> Link {
+        *self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_link(&self, change: impl FnOnce(&mut Link)) {
+        change(&mut self.link.lock().unwrap_or_else(PoisonError::into_inner));
+    }
 }
 
 /// What both tasks of a connection use.
@@ -75,6 +98,8 @@ pub(super) struct Shared {
     pub(super) unhandled: Arc<Semaphore>,
     pub(super) clock: Clock,
     pub(super) magic: Magic,
+    /// Whether connections may be encrypted.
+    pub(super) v2: bool,
 }
 
 impl Shared {
@@ -86,9 +111,8 @@ impl Shared {
 /// A connection as the driver holds it. Dropping it ends it.
 #[derive(Debug)]
 pub(super) struct Connection {
-    queue: UnboundedSender<Vec<u8>>,
+    queue: UnboundedSender<Outgoing>,
     pub(super) counters: Arc<Counters>,
-    pub(super) local_address: Option<SocketAddr>,
     pub(super) is_inbound: bool,
     tasks: [AbortHandle; 2],
     _place: Option<OwnedSemaphorePermit>,
@@ -100,92 +124,211 @@ impl Drop for Connection {
     }
 }
 
+/// Who made a connection.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// They did.
+    Inbound,
+    /// We did.
+    Outbound {
+        /// What we dialled.
+        target: String,
+        /// Whether it is known to speak v1 only.
+        is_v1: bool,
+    },
+}
+
 impl Connection {
     pub(super) fn start(
         id: PeerId,
         stream: TcpStream,
-        is_inbound: bool,
+        origin: Origin,
         place: Option<OwnedSemaphorePermit>,
         shared: &Shared,
         runtime: &Handle,
     ) -> Self {
+        let is_inbound = matches!(origin, Origin::Inbound);
+        let counters = Arc::new(Counters::default());
+        let (queue, queued) = unbounded_channel();
+        let (opened, opening) = oneshot::channel();
+        let reader = Reader { id, counters: Arc::clone(&counters), shared: shared.clone(), opened: Some(opened) };
+        let reader = runtime.spawn(reader.run(stream, origin));
+        let writer = runtime.spawn(write(id, opening, queued, Arc::clone(&counters), shared.clone()));
+        let tasks = [reader.abort_handle(), writer.abort_handle()];
+        Self { queue, counters, is_inbound, tasks, _place: place }
+    }
+
+    /// Queues a message; `false` when the peer is too far behind and must go.
+    pub(super) fn send(&self, message: Outgoing) -> bool {
+        let size = message.size();
+        let queued = self.counters.queued.fetch_add(size, Ordering::Relaxed);
+        queued + size <= DROP_AT && self.queue.send(message).is_ok()
+    }
+}
+
+/// The sending side of a connection whose transport is open.
+#[derive(Debug)]
+struct Opened {
+    socket: OwnedWriteHalf,
+    framer: Framer,
+}
+
+/// How reading ended.
+#[derive(Debug)]
+enum End {
+    /// The other side has closed the connection, or it broke.
+    Closed,
+    /// What came is no stream of messages.
+    Garbled(CodecError),
+    /// The node is gone.
+    Stopped,
+}
+
+/// The task that reads.
+#[derive(Debug)]
+struct Reader {
+    id: PeerId,
+    counters: Arc<Counters>,
+    shared: Shared,
+    /// Where the sending side goes when it is open.
+    opened: Option<oneshot::Sender<Opened>>,
+}
+
+impl Reader {
+    async fn run(mut self, stream: TcpStream, origin: Origin) {
+        let end = match self.begin(&origin) {
+            Ok(mut transport) => match (self.read(stream, &mut transport).await, &origin) {
+                (End::Closed, Origin::Outbound { target, .. }) if transport.is_unanswered() => {
+                    self.fall_back(target).await
+                }
+                (end, _) => end,
+            },
+            Err(error) => lost(&error),
+        };
+        let event = match end {
+            End::Closed => Event::Disconnected { peer: self.id },
+            End::Garbled(error) => Event::Garbled { peer: self.id, error },
+            End::Stopped => return,
+        };
+        let _ = self.shared.inputs.send(Input::Event(event));
+    }
+
+    fn begin(&self, origin: &Origin) -> io::Result<Transport> {
+        let magic = self.shared.magic;
+        match origin {
+            _ if !self.shared.v2 => Ok(Transport::v1(magic)),
+            Origin::Outbound { is_v1: true, .. } => Ok(Transport::v1(magic)),
+            Origin::Outbound { is_v1: false, .. } => Transport::initiator(magic),
+            Origin::Inbound => Ok(Transport::responder(magic)),
+        }
+    }
+
+    /// Dials again, for v1: whoever knows only that ends the connection when our key comes.
+    async fn fall_back(&mut self, target: &str) -> End {
+        match dial::connect(target).await {
+            Ok(stream) => self.read(stream, &mut Transport::v1(self.shared.magic)).await,
+            Err(_) => End::Closed,
+        }
+    }
+
+    /// Reads to the end of the stream.
+    async fn read(&mut self, stream: TcpStream, transport: &mut Transport) -> End {
         // Small messages must not wait for more of them.
         let _ = stream.set_nodelay(true);
         let local_address = stream.local_addr().ok();
-        let (read_half, write_half) = stream.into_split();
-        let (queue, queued) = unbounded_channel();
-        let counters = Arc::new(Counters::default());
-        let reader = runtime.spawn(read(id, read_half, Arc::clone(&counters), shared.clone()));
-        let writer = runtime.spawn(write(id, write_half, queued, Arc::clone(&counters), shared.clone()));
-        let tasks = [reader.abort_handle(), writer.abort_handle()];
-        Self { queue, counters, local_address, is_inbound, tasks, _place: place }
-    }
-
-    /// Queues bytes; `false` when the peer is too far behind and must go.
-    pub(super) fn send(&self, bytes: Vec<u8>) -> bool {
-        let queued = self.counters.queued.fetch_add(bytes.len(), Ordering::Relaxed);
-        queued + bytes.len() <= DROP_AT && self.queue.send(bytes).is_ok()
-    }
-}
-
-async fn read(id: PeerId, mut socket: OwnedReadHalf, counters: Arc<Counters>, shared: Shared) {
-    let mut decoder = Decoder::new(shared.magic);
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        while counters.queued.load(Ordering::Relaxed) > PAUSE_AT {
-            // The time-out covers a notification that came between the check and the wait.
-            let _ = tokio::time::timeout(Duration::from_secs(1), counters.drained.notified()).await;
-        }
-        let Ok(count @ 1..) = socket.read(&mut chunk).await else { break };
-        counters.received.fetch_add(count as u64, Ordering::Relaxed);
-        shared.totals.received.fetch_add(count as u64, Ordering::Relaxed);
-        counters.last_received.store(shared.clock.now().unix_millis(), Ordering::Relaxed);
-        decoder.push(chunk.get(..count).unwrap_or_default());
-        if hand_over(id, &mut decoder, &shared).await.is_none() {
-            return;
-        }
-    }
-    let _ = shared.inputs.send(Input::Event(Event::Disconnected { peer: id }));
-}
-
-/// Gives the whole messages to the node; `None` when no more may come.
-async fn hand_over(id: PeerId, decoder: &mut Decoder, shared: &Shared) -> Option<()> {
-    loop {
-        let before = decoder.consumed();
-        match decoder.next_message() {
-            Ok(Some(message)) => {
-                let bytes = u32::try_from(decoder.consumed() - before).ok()?;
-                let permit = Arc::clone(&shared.unhandled).acquire_many_owned(bytes).await.ok()?;
-                shared.inputs.send(Input::Message { peer: id, message, _permit: permit }).ok()?;
+        self.counters.set_link(|link| link.local_address = local_address);
+        let (mut socket, write_half) = stream.into_split();
+        let mut write_half = Some(write_half);
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            if let Some(half) = write_half.take() {
+                write_half = match self.open(half, transport).await {
+                    Ok(half) => half,
+                    Err(_) => return End::Closed,
+                };
             }
-            Ok(None) => return Some(()),
-            Err(error) => {
-                let _ = shared.inputs.send(Input::Event(Event::Garbled { peer: id, error }));
-                return None;
+            // A queue that nobody empties yet is no reason to wait.
+            while write_half.is_none() && self.counters.queued.load(Ordering::Relaxed) > PAUSE_AT {
+                // The time-out covers a notification that came between the check and the wait.
+                let _ = tokio::time::timeout(Duration::from_secs(1), self.counters.drained.notified()).await;
+            }
+            let Ok(count @ 1..) = socket.read(&mut chunk).await else { return End::Closed };
+            self.counters.received.fetch_add(count as u64, Ordering::Relaxed);
+            self.shared.totals.received.fetch_add(count as u64, Ordering::Relaxed);
+            self.counters.last_received.store(self.shared.clock.now().unix_millis(), Ordering::Relaxed);
+            if let Err(error) = transport.push(chunk.get(..count).unwrap_or_default()) {
+                return lost(&error);
+            }
+            if let Err(end) = self.hand_over(transport).await {
+                return end;
             }
         }
     }
+
+    /// Writes what opens our side; when messages can follow, the writer gets it.
+    async fn open(
+        &mut self,
+        mut socket: OwnedWriteHalf,
+        transport: &mut Transport,
+    ) -> io::Result<Option<OwnedWriteHalf>> {
+        let bytes = transport.take_opening();
+        write_all(&mut socket, &bytes, &self.counters, &self.shared).await?;
+        let Some(framer) = transport.take_framer() else { return Ok(Some(socket)) };
+        if let Some(opened) = self.opened.take() {
+            let _ = opened.send(Opened { socket, framer });
+        }
+        Ok(None)
+    }
+
+    /// Gives the whole messages to the node.
+    async fn hand_over(&mut self, transport: &mut Transport) -> Result<(), End> {
+        loop {
+            let before = transport.consumed();
+            let message = transport.next_message().map_err(End::Garbled)?;
+            let agreed = transport.agreed();
+            self.counters.set_link(|link| link.transport = agreed);
+            let Some(message) = message else { return Ok(()) };
+            let bytes = u32::try_from(transport.consumed() - before).map_err(|_| End::Stopped)?;
+            let permit = Arc::clone(&self.shared.unhandled).acquire_many_owned(bytes).await;
+            let permit = permit.map_err(|_| End::Stopped)?;
+            let input = Input::Message { peer: self.id, message, _permit: permit };
+            self.shared.inputs.send(input).map_err(|_| End::Stopped)?;
+        }
+    }
+}
+
+fn lost(error: &io::Error) -> End {
+    tracing::error!(%error, "the operating system has no randomness for a connection's keys");
+    End::Closed
+}
+
+/// Writes and counts.
+async fn write_all(socket: &mut OwnedWriteHalf, bytes: &[u8], counters: &Counters, shared: &Shared) -> io::Result<()> {
+    for chunk in bytes.chunks(CHUNK) {
+        tokio::time::timeout(WRITE_TIMEOUT, socket.write_all(chunk)).await??;
+        counters.sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        shared.totals.sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        counters.last_sent.store(shared.clock.now().unix_millis(), Ordering::Relaxed);
+    }
+    Ok(())
 }
 
 async fn write(
     id: PeerId,
-    mut socket: OwnedWriteHalf,
-    mut queue: UnboundedReceiver<Vec<u8>>,
+    opening: oneshot::Receiver<Opened>,
+    mut queue: UnboundedReceiver<Outgoing>,
     counters: Arc<Counters>,
     shared: Shared,
 ) {
-    while let Some(bytes) = queue.recv().await {
-        for chunk in bytes.chunks(CHUNK) {
-            let written = tokio::time::timeout(WRITE_TIMEOUT, socket.write_all(chunk)).await;
-            if !matches!(written, Ok(Ok(()))) {
-                let _ = shared.inputs.send(Input::Event(Event::Disconnected { peer: id }));
-                return;
-            }
-            counters.sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-            shared.totals.sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-            counters.last_sent.store(shared.clock.now().unix_millis(), Ordering::Relaxed);
+    // If it never opens, the reader says why.
+    let Ok(Opened { mut socket, mut framer }) = opening.await else { return };
+    while let Some(message) = queue.recv().await {
+        let size = message.size();
+        if write_all(&mut socket, &framer.frame(message), &counters, &shared).await.is_err() {
+            let _ = shared.inputs.send(Input::Event(Event::Disconnected { peer: id }));
+            return;
         }
-        if counters.queued.fetch_sub(bytes.len(), Ordering::Relaxed) == bytes.len() {
+        if counters.queued.fetch_sub(size, Ordering::Relaxed) == size {
             counters.drained.notify_waiters();
             let _ = shared.inputs.send(Input::Event(Event::Drained { peer: id }));
         }

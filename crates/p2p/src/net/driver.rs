@@ -11,17 +11,16 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::connection::{Connection, Shared};
+use super::connection::{Connection, Origin, Shared};
+use super::dial;
 use super::judge::{Job, Judge};
-use crate::codec::encode;
+use crate::codec::Outgoing;
 use crate::message::Message;
 use crate::misbehavior::LogBudget;
 use crate::{Action, Event, Host, Node, PeerId, PeerInfo, Time};
 
 /// The time between two ticks.
 const TICK: Duration = Duration::from_millis(50);
-/// How long dialling may take.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Lines a minute that peers can make us log.
 const LOG_LINES: u32 = 60;
 
@@ -146,7 +145,7 @@ impl Driver {
 
     fn send(&mut self, peer: PeerId, message: &Message) {
         let Some(connection) = self.connections.get(&peer) else { return };
-        if !connection.send(encode(self.shared.magic, message)) {
+        if !connection.send(Outgoing::new(message)) {
             // Told as an event, so that the node forgets it after the actions that are under way.
             let _ = self.shared.inputs.send(Input::Event(Event::Disconnected { peer }));
         }
@@ -155,13 +154,10 @@ impl Driver {
     fn dial(&self, target: String) {
         let inputs = self.shared.inputs.clone();
         self.runtime.spawn(async move {
-            let connected = tokio::time::timeout(DIAL_TIMEOUT, TcpStream::connect(&target)).await;
+            let connected = dial::connect(&target).await.and_then(|stream| Ok((stream.peer_addr()?, stream)));
             let input = match connected {
-                Ok(Ok(stream)) => match stream.peer_addr() {
-                    Ok(address) => Input::Stream { stream, address, target: Some(target), place: None },
-                    Err(_) => Input::Event(Event::ConnectFailed { target }),
-                },
-                Ok(Err(_)) | Err(_) => Input::Event(Event::ConnectFailed { target }),
+                Ok((address, stream)) => Input::Stream { stream, address, target: Some(target), place: None },
+                Err(_) => Input::Event(Event::ConnectFailed { target }),
             };
             let _ = inputs.send(input);
         });
@@ -176,8 +172,12 @@ impl Driver {
     ) {
         let peer = PeerId(self.next_peer);
         self.next_peer += 1;
-        let is_inbound = target.is_none();
-        let connection = Connection::start(peer, stream, is_inbound, place, &self.shared, &self.runtime);
+        let origin = match target.clone() {
+            None => Origin::Inbound,
+            Some(target) => Origin::Outbound { is_v1: self.node.knows_as_v1(&target), target },
+        };
+        let connection = Connection::start(peer, stream, origin, place, &self.shared, &self.runtime);
+        let is_inbound = connection.is_inbound;
         self.connections.insert(peer, connection);
         self.count();
         if self.log.spend(self.shared.clock.now()) {
@@ -216,7 +216,9 @@ impl Driver {
         for info in &mut peers {
             let Some(connection) = self.connections.get(&info.id) else { continue };
             let counters = &connection.counters;
-            info.local_address = connection.local_address;
+            let link = counters.link();
+            info.local_address = link.local_address;
+            info.transport = link.transport;
             info.bytes_received = counters.received.load(Ordering::Relaxed);
             info.bytes_sent = counters.sent.load(Ordering::Relaxed);
             info.last_received = moment(&counters.last_received);

@@ -5,9 +5,12 @@
 //! Threads and not tasks, because the server's answers come from disk.
 
 mod connection;
+mod dial;
 mod driver;
 mod judge;
 mod target;
+mod transport;
+mod v2;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,6 +41,8 @@ pub struct P2pConfig {
     pub addresses: Vec<u8>,
     /// What nonces and choices come from; take it from the operating system.
     pub seed: u64,
+    /// Whether connections may be encrypted (BIP324), as they are by default; else all are plain.
+    pub v2: bool,
 }
 
 /// Why the peers could not be started.
@@ -124,6 +129,7 @@ impl P2p {
             dial_learned: config.connect.is_empty(),
             addresses: config.addresses,
             seed: config.seed,
+            v2: config.v2,
         };
         let node = Node::new(node_config, clock.now());
         let judge = judge::start(Arc::clone(&host), inputs.clone()).map_err(|source| P2pError::Thread { source })?;
@@ -133,6 +139,7 @@ impl P2p {
             unhandled: connection::Shared::unhandled(),
             clock,
             magic: config.network.magic,
+            v2: config.v2,
         };
         let driver = Driver::new(node, host, judge, shared, Handle::current());
         std::thread::Builder::new()

@@ -10,35 +10,40 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::toy::{ToyWorld, payment, root};
 
-struct Server {
-    world: Arc<ToyWorld>,
-    p2p: P2pHandle,
+pub(crate) struct Server {
+    pub(crate) world: Arc<ToyWorld>,
+    pub(crate) p2p: P2pHandle,
 }
 
 impl Server {
-    async fn start(connect: &[String], seed: u64) -> Self {
+    pub(crate) async fn start(connect: &[String], seed: u64) -> Self {
+        Self::with(config(connect, seed)).await
+    }
+
+    pub(crate) async fn with(config: P2pConfig) -> Self {
         let world = Arc::new(ToyWorld::new());
-        let p2p = P2p::start(config(connect, seed), Arc::clone(&world) as _).await.expect("a free port");
+        let p2p = P2p::start(config, Arc::clone(&world) as _).await.expect("a free port");
         world.handle.set(p2p.clone()).expect("set once");
         Self { world, p2p }
     }
 
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         self.p2p.local_addr().expect("it listens").to_string()
     }
 }
 
-fn config(connect: &[String], seed: u64) -> P2pConfig {
+pub(crate) fn config(connect: &[String], seed: u64) -> P2pConfig {
     P2pConfig {
         network: Network::regtest(),
         listen: Some(([127, 0, 0, 1], 0).into()),
         connect: connect.to_vec(),
         addresses: Vec::new(),
         seed,
+        v2: true,
     }
 }
 
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     for _ in 0..400 {
         if is_so().await {
             return;
@@ -65,7 +70,7 @@ async fn two_servers_shake_hands_and_relay() {
     let peers = second.p2p.peers().await;
     let [peer] = peers.as_slice() else { panic!("one peer, not {}", peers.len()) };
     assert!(!peer.inbound && peer.relays_transactions && peer.ping_time.is_some());
-    assert_eq!((peer.version, peer.user_agent.as_str(), peer.services), (70_016, "/MyCoin:0.1.0/", 9));
+    assert_eq!((peer.version, peer.user_agent.as_str(), peer.services), (70_016, "/MyCoin:0.1.0/", 9 + 2_048));
     assert_eq!((peer.starting_height, peer.synced_blocks), (30, Some(second.world.tip().0)));
     assert_eq!(peer.target.as_deref(), Some(first.address().as_str()));
     assert!(peer.bytes_received > 1_000 && peer.bytes_sent > 500 && peer.last_block.is_some());
@@ -104,7 +109,8 @@ async fn a_taken_port_is_named_with_the_option_that_changes_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn noise_ends_only_its_own_connection_and_connecting_to_ourselves_comes_to_nothing() {
-    let server = Server::start(&[], 1).await;
+    // Without encryption, where every noise could be a key.
+    let server = Server::with(P2pConfig { v2: false, ..config(&[], 1) }).await;
     let friend = Server::start(&[server.address()], 2).await;
     server.p2p.connect(&server.address()).expect("an address");
     assert!(matches!(server.p2p.connect("no port:x"), Err(P2pError::BadAddress { .. })));
