@@ -17,7 +17,8 @@ use crate::cache::{Scheme, SignatureCache};
 use crate::eval::Version;
 use crate::rsa;
 use crate::sighash::{
-    Input, TaprootExtension, finish, input_rsa_sighash, legacy_message, segwit_v0_message, taproot_sighash,
+    Input, OwnOutputHash, TaprootExtension, finish, input_rsa_sighash, legacy_message, segwit_v0_message,
+    taproot_sighash,
 };
 use crate::{RsaHashType, ScriptError};
 
@@ -39,11 +40,12 @@ pub(crate) struct Checker<'a> {
     input: Input<'a>,
     cache: Option<&'a SignatureCache>,
     messages: Messages,
+    own_output: OwnOutputHash,
 }
 
 impl<'a> Checker<'a> {
     pub(crate) fn new(input: Input<'a>, cache: Option<&'a SignatureCache>) -> Self {
-        Self { input, cache, messages: Messages::default() }
+        Self { input, cache, messages: Messages::default(), own_output: OwnOutputHash::new() }
     }
 
     /// Whether an ECDSA signature, its hash type at its end, is valid for the input and this script.
@@ -81,7 +83,8 @@ impl<'a> Checker<'a> {
             _ => (signature, 0),
         };
         let parsed = schnorr::Signature::from_slice(bare).map_err(|_| ScriptError::SchnorrSigSize)?;
-        let message = taproot_sighash(self.input, hash_type, extension).ok_or(ScriptError::SchnorrSigHashType)?;
+        let message = taproot_sighash(self.input, hash_type, extension, &self.own_output)
+            .ok_or(ScriptError::SchnorrSigHashType)?;
         let valid = self.cached(Scheme::Schnorr, &message, key, signature, || {
             let Ok(key) = XOnlyPublicKey::from_slice(key) else { return false };
             SECP.verify_schnorr(&parsed, &Message::from_digest(message), &key).is_ok()

@@ -8,6 +8,7 @@
 //! Source: Bitcoin Core `SignatureHash`, `SignatureHashSchnorr`, script/interpreter.cpp; BIP143, BIP341, BIP342.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::{LazyLock, OnceLock};
 
 use mycoin_primitives::bitcoin::consensus::encode::{Encodable, VarInt};
@@ -15,19 +16,15 @@ use mycoin_primitives::hashes::{Hash, HashEngine, sha256};
 use mycoin_primitives::{OutPoint, Script, Transaction, TxIn, TxOut};
 
 use crate::ScriptError;
-use crate::reader::without_code_separators;
+
+mod legacy;
+
+use legacy::LegacyParts;
+pub use legacy::legacy_sighash;
+pub(crate) use legacy::{SINGLE_WITHOUT_OUTPUT, legacy_message};
 
 /// The tag of the RSA lock's signature hash (a tagged hash as in BIP340).
 const RSA_SIGHASH_TAG: &[u8] = b"MyCoin/RsaSighash";
-/// What is signed when SINGLE names an output that is not there: the number 1, little-endian.
-pub(crate) const SINGLE_WITHOUT_OUTPUT: [u8; 32] = {
-    let mut one = [0; 32];
-    one[0] = 1;
-    one
-};
-/// How many bytes another input takes in the hash: its outpoint, no script, its sequence number.
-const BLANK_INPUT_BYTES: usize = 41;
-
 static TAP_SIGHASH: LazyLock<sha256::HashEngine> = LazyLock::new(|| tagged(b"TapSighash"));
 static RSA_SIGHASH: LazyLock<sha256::HashEngine> = LazyLock::new(|| tagged(RSA_SIGHASH_TAG));
 
@@ -49,7 +46,7 @@ pub struct PrecomputedTransaction<'a> {
     spent: Cow<'a, [TxOut]>,
     shared: OnceLock<SharedHashes>,
     taproot: OnceLock<TaprootHashes>,
-    legacy: OnceLock<LegacyParts>,
+    legacy: LegacyParts,
 }
 
 /// Hashes that BIP143 and BIP341 share; BIP143 hashes them once more.
@@ -66,18 +63,10 @@ struct TaprootHashes {
     scripts: sha256::Hash,
 }
 
-/// The parts of the transaction that its legacy signatures hash again and again.
-#[derive(Debug)]
-struct LegacyParts {
-    /// Every input without its script.
-    inputs: Vec<u8>,
-    outputs: Vec<u8>,
-}
-
 impl<'a> PrecomputedTransaction<'a> {
     /// `spent` holds the output that each input spends, in input order.
     pub fn new(tx: &'a Transaction, spent: impl Into<Cow<'a, [TxOut]>>) -> Self {
-        let (shared, taproot, legacy) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        let (shared, taproot, legacy) = (OnceLock::new(), OnceLock::new(), LegacyParts::default());
         Self { tx, spent: spent.into(), shared, taproot, legacy }
     }
 
@@ -119,20 +108,6 @@ impl<'a> PrecomputedTransaction<'a> {
                 self.spent.iter().for_each(|output| engine.input(&output.value.to_sat().to_le_bytes()));
             }),
             scripts: hash_of(|engine| self.spent.iter().for_each(|output| hash_script(engine, &output.script_pubkey))),
-        })
-    }
-
-    fn legacy(&self) -> &LegacyParts {
-        self.legacy.get_or_init(|| {
-            let mut inputs = Vec::with_capacity(self.tx.input.len() * BLANK_INPUT_BYTES);
-            for input in &self.tx.input {
-                write(&mut inputs, &input.previous_output);
-                inputs.push(0);
-                inputs.extend_from_slice(&input.sequence.to_consensus_u32().to_le_bytes());
-            }
-            let mut outputs = Vec::new();
-            self.tx.output.iter().for_each(|output| write(&mut outputs, output));
-            LegacyParts { inputs, outputs }
         })
     }
 }
@@ -201,31 +176,6 @@ fn hash_script(engine: &mut sha256::HashEngine, script: &Script) {
     engine.input(script.as_bytes());
 }
 
-/// The hash that an ECDSA signature without a witness signs, in the order in which it is hashed. Hash types may be undefined.
-///
-/// `script_code` is the executed script from its last executed CODESEPARATOR on, the signature taken out.
-/// Where SINGLE names an output that is not there, the number 1 is signed, which is Bitcoin's rule for ever.
-///
-/// # Errors
-///
-/// [`ScriptError::SpentOutputsMismatch`] if there is no such input.
-pub fn legacy_sighash(
-    tx: &Transaction,
-    input: usize,
-    script_code: &Script,
-    hash_type: u32,
-) -> Result<[u8; 32], ScriptError> {
-    let inputs = tx.input.len();
-    let spending = tx.input.get(input).ok_or(ScriptError::SpentOutputsMismatch { input, inputs, outputs: inputs })?;
-    let data = PrecomputedTransaction::new(tx, Vec::new());
-    let output = TxOut::NULL;
-    let input = Input { data: &data, index: input, spending, output: &output };
-    Ok(match legacy_message(input, script_code.as_bytes(), hash_type) {
-        Some(engine) => finish(engine, hash_type),
-        None => SINGLE_WITHOUT_OUTPUT,
-    })
-}
-
 /// The hash that an ECDSA signature in a version 0 witness signs. Hash types may be undefined. Source: BIP143.
 ///
 /// # Errors
@@ -244,65 +194,6 @@ pub fn segwit_v0_sighash(
 pub(crate) fn finish(mut message: sha256::HashEngine, hash_type: u32) -> [u8; 32] {
     message.input(&hash_type.to_le_bytes());
     sha256::Hash::from_engine(message).hash_again().to_byte_array()
-}
-
-/// The message without its hash type; `None` where SINGLE names an output that is not there.
-pub(crate) fn legacy_message(input: Input<'_>, script_code: &[u8], hash_type: u32) -> Option<sha256::HashEngine> {
-    let (tx, parts) = (input.data.tx, input.data.legacy());
-    let covered = Covered::by(hash_type);
-    if covered.outputs == Outputs::Single && input.index >= tx.output.len() {
-        return None;
-    }
-    let mut engine = sha256::Hash::engine();
-    engine.input(&tx.version.0.to_le_bytes());
-    let own_place = input.index * BLANK_INPUT_BYTES;
-    let (before, own_and_after) = parts.inputs.split_at_checked(own_place).unwrap_or_default();
-    let after = own_and_after.get(BLANK_INPUT_BYTES..).unwrap_or_default();
-    if covered.anyone_can_pay {
-        hash_part(&mut engine, &VarInt(1));
-        hash_own_input(&mut engine, input.spending, script_code);
-    } else {
-        hash_part(&mut engine, &VarInt::from(tx.input.len()));
-        hash_other_inputs(&mut engine, before, covered.outputs);
-        hash_own_input(&mut engine, input.spending, script_code);
-        hash_other_inputs(&mut engine, after, covered.outputs);
-    }
-    match covered.outputs {
-        Outputs::All => {
-            hash_part(&mut engine, &VarInt::from(tx.output.len()));
-            engine.input(&parts.outputs);
-        }
-        Outputs::None => hash_part(&mut engine, &VarInt(0)),
-        Outputs::Single => {
-            hash_part(&mut engine, &VarInt::from(input.index + 1));
-            (0..input.index).for_each(|_| hash_output(&mut engine, &TxOut::NULL));
-            tx.output.get(input.index).into_iter().for_each(|output| hash_output(&mut engine, output));
-        }
-    }
-    engine.input(&tx.lock_time.to_consensus_u32().to_le_bytes());
-    Some(engine)
-}
-
-fn hash_own_input(engine: &mut sha256::HashEngine, spending: &TxIn, script_code: &[u8]) {
-    hash_outpoint(engine, &spending.previous_output);
-    let (length, kept) = without_code_separators(script_code);
-    hash_part(engine, &VarInt::from(length));
-    engine.input(&kept);
-    engine.input(&spending.sequence.to_consensus_u32().to_le_bytes());
-}
-
-/// Unless all outputs are covered, the other inputs' sequence numbers are left open: zero.
-fn hash_other_inputs(engine: &mut sha256::HashEngine, inputs: &[u8], outputs: Outputs) {
-    match outputs {
-        Outputs::All => engine.input(inputs),
-        Outputs::None | Outputs::Single => {
-            let mut open = inputs.to_vec();
-            open.chunks_exact_mut(BLANK_INPUT_BYTES)
-                .filter_map(|input| input.last_chunk_mut::<4>())
-                .for_each(|sequence| *sequence = [0; 4]);
-            engine.input(&open);
-        }
-    }
 }
 
 /// The message of BIP143 without its hash type.
@@ -330,6 +221,11 @@ pub(crate) fn segwit_v0_message(input: Input<'_>, script_code: &[u8], hash_type:
     engine
 }
 
+/// The hash of the output at an input's own place, which many signatures of one tapscript may cover. Made once.
+///
+/// Source: Bitcoin Core `ScriptExecutionData::m_output_hash`, script/interpreter.h.
+pub(crate) type OwnOutputHash = OnceCell<sha256::Hash>;
+
 /// What a taproot signature covers beside the transaction.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TaprootExtension {
@@ -341,9 +237,14 @@ pub(crate) struct TaprootExtension {
 
 /// The hash that a Schnorr signature of taproot signs; `None` for an undefined hash type, or where SINGLE names an output
 /// that is not there. Source: BIP341, BIP342.
-pub(crate) fn taproot_sighash(input: Input<'_>, hash_type: u8, extension: TaprootExtension) -> Option<[u8; 32]> {
+pub(crate) fn taproot_sighash(
+    input: Input<'_>,
+    hash_type: u8,
+    extension: TaprootExtension,
+    own_output: &OwnOutputHash,
+) -> Option<[u8; 32]> {
     let mut engine = TAP_SIGHASH.clone();
-    hash_taproot_message(&mut engine, input, hash_type, extension)?;
+    hash_taproot_message(&mut engine, input, hash_type, extension, own_output)?;
     Some(sha256::Hash::from_engine(engine).to_byte_array())
 }
 
@@ -352,6 +253,7 @@ fn hash_taproot_message(
     input: Input<'_>,
     hash_type: u8,
     extension: TaprootExtension,
+    own_output: &OwnOutputHash,
 ) -> Option<()> {
     // DEFAULT covers what ALL does.
     let outputs = match hash_type {
@@ -387,7 +289,7 @@ fn hash_taproot_message(
     }
     if outputs == Outputs::Single {
         let output = tx.output.get(input.index)?;
-        engine.input(hash_of(|engine| hash_output(engine, output)).as_byte_array());
+        engine.input(own_output.get_or_init(|| hash_of(|engine| hash_output(engine, output))).as_byte_array());
     }
     if let Some((leaf, code_separator)) = extension.leaf {
         engine.input(&leaf);
@@ -445,7 +347,7 @@ pub fn rsa_sighash(
 
 pub(crate) fn input_rsa_sighash(input: Input<'_>, hash_type: RsaHashType) -> [u8; 32] {
     let mut engine = RSA_SIGHASH.clone();
-    hash_taproot_message(&mut engine, input, hash_type.byte(), TaprootExtension::default())
+    hash_taproot_message(&mut engine, input, hash_type.byte(), TaprootExtension::default(), &OwnOutputHash::new())
         .expect("DEFAULT and ALL are defined and name no single output");
     sha256::Hash::from_engine(engine).to_byte_array()
 }
