@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use mycoin_testkit::worst_blocks::{TEN, UNBOUNDED, WorstBlock};
+use mycoin_testkit::worst_blocks::{UNBOUNDED, WORST, WorstBlock};
 
 /// What a block's validation may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -20,14 +20,14 @@ fn main() -> io::Result<ExitCode> {
     let mut out = io::stdout();
     writeln!(out, "{:<58} {:<8} {:>9} {:>7} {:>9}", "block", "rules", "weight", "sigops", "seconds")?;
     let mut all_in_time = true;
-    for (name, make) in TEN.iter().filter(|(name, _)| is_wanted(name)) {
+    for (name, make) in WORST.iter().filter(|(name, _)| is_wanted(name)) {
         let worst = make();
         let taken = time(&worst)?;
         let in_time = taken <= LIMIT;
         all_in_time &= in_time;
         row(name, &worst, &format!("{:.2}{}", taken.as_secs_f64(), if in_time { "" } else { " over" }))?;
     }
-    writeln!(out, "Without a bound in Bitcoin's rules; a part was measured and multiplied:")?;
+    writeln!(out, "What Bitcoin's rules leave open, measured in part and multiplied; no limit is held to it:")?;
     for (name, parts, make) in UNBOUNDED.iter().filter(|(name, ..)| is_wanted(name)) {
         let worst = make();
         let taken = time(&worst)?;
@@ -36,10 +36,17 @@ fn main() -> io::Result<ExitCode> {
     Ok(if all_in_time { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The time that the core worked on it; where the system does not tell that, the time that passed.
 fn time(worst: &WorstBlock) -> io::Result<Duration> {
-    let start = Instant::now();
+    let (start, worked) = (Instant::now(), worked());
     worst.validate().map_err(io::Error::other)?;
-    Ok(start.elapsed())
+    Ok(worked.and_then(|before| self::worked()?.checked_sub(before)).unwrap_or_else(|| start.elapsed()))
+}
+
+/// How long this thread has run, without its waits for other programs. Linux tells it.
+fn worked() -> Option<Duration> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    told.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }
 
 fn row(name: &str, worst: &WorstBlock, seconds: &str) -> io::Result<()> {

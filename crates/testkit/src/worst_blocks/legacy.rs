@@ -3,9 +3,11 @@
 use mycoin_primitives::bitcoin::opcodes::all::{OP_2DUP, OP_CHECKSIG, OP_CODESEPARATOR, OP_DROP, OP_NOT};
 use mycoin_primitives::bitcoin::script::{Builder, PushBytesBuf};
 use mycoin_primitives::bitcoin::secp256k1::constants::GENERATOR_X;
+use mycoin_primitives::bitcoin::secp256k1::{Keypair, Message, Secp256k1};
 use mycoin_primitives::{Network, ScriptBuf, TxIn, Witness};
+use mycoin_script::legacy_sighash;
 
-use super::{Making, STRIPPED_BYTES, WorstBlock, output_of};
+use super::{Making, STRIPPED_BYTES, WorstBlock, output_of, transaction};
 
 /// The bytes of an input with an empty script.
 const BARE_INPUT_BYTES: usize = 41;
@@ -30,11 +32,10 @@ fn separated_checks(checks: usize) -> ScriptBuf {
     (0..checks).fold(Builder::new(), |builder, _| check(builder)).push_int(1).into_script()
 }
 
-/// A transaction of these inputs, and outputs up to the size of a block.
-fn fill(making: &mut Making, input: Vec<TxIn>) {
-    let used: usize = input.iter().map(|input| input.base_size()).sum();
-    let output = output_of(STRIPPED_BYTES - used - 30);
-    making.transaction(input, vec![output]);
+/// A transaction of these inputs, and an output that makes it this large.
+fn fill(making: &mut Making, input: Vec<TxIn>, bytes: usize) {
+    let used: usize = input.iter().map(TxIn::base_size).sum();
+    making.transaction(input, vec![output_of(bytes - used - 30)]);
 }
 
 /// 25 inputs with 100 signatures each: as many as BIP54 allows a transaction.
@@ -51,23 +52,55 @@ fn heavy_inputs(network: Network, inputs: usize) -> WorstBlock {
     let mut making = Making::on(network);
     let locked = separated_checks(CHECKS_PER_SCRIPT);
     let input = (0..inputs).map(|_| making.input(&locked, ScriptBuf::new(), Witness::new())).collect();
-    fill(&mut making, input);
+    fill(&mut making, input, STRIPPED_BYTES);
     making.block()
 }
 
 /// The classic: every input has its signature, so the hashed bytes grow with the square of the inputs.
-pub(super) fn signature_in_each_input() -> WorstBlock {
+pub(super) fn signed_inputs() -> WorstBlock {
+    let mut making = Making::on(Network::regtest());
+    let pair = Keypair::from_seckey_slice(&Secp256k1::new(), &[9; 32]).expect("32 equal bytes are a secret key");
+    let locked = Builder::new().push_slice(pair.public_key().serialize()).push_opcode(OP_CHECKSIG).into_script();
+    // A signature has at most 72 bytes, its hash type and its push with it.
+    let inputs = (STRIPPED_BYTES - 100) / (BARE_INPUT_BYTES + 73);
+    let input: Vec<TxIn> = (0..inputs).map(|_| making.input(&locked, ScriptBuf::new(), Witness::new())).collect();
+    let unsigned = transaction(input.clone(), vec![output_of(0)]);
+    let sign = |(index, mut input): (usize, TxIn)| {
+        let hash = legacy_sighash(&unsigned, index, &locked, 1).expect("the input is there");
+        let signature = Secp256k1::new().sign_ecdsa(&Message::from_digest(hash), &pair.secret_key());
+        let bytes = [signature.serialize_der().as_ref(), &[1]].concat();
+        let bytes = PushBytesBuf::try_from(bytes).expect("a signature is short");
+        input.script_sig = Builder::new().push_slice(bytes).into_script();
+        input
+    };
+    let signed = input.into_iter().enumerate().map(sign).collect();
+    making.transaction(signed, unsigned.output);
+    making.block()
+}
+
+/// The same with the signatures in the scripts that are spent, where they take no room.
+pub(super) fn bare_signatures() -> WorstBlock {
     let mut making = Making::on(Network::regtest());
     let locked = Builder::new().push_slice(SHORT_SIGNATURE).push_slice(key()).push_opcode(OP_CHECKSIG);
     let locked = locked.push_opcode(OP_NOT).into_script();
     let inputs = (STRIPPED_BYTES - 100) / BARE_INPUT_BYTES;
     let input = (0..inputs).map(|_| making.input(&locked, ScriptBuf::new(), Witness::new())).collect();
-    fill(&mut making, input);
+    fill(&mut making, input, STRIPPED_BYTES);
     making.block()
 }
 
-/// 400 inputs with 50 signatures each, which cost four times as much as in a witness, and a large output.
-pub(super) fn p2sh_operations() -> WorstBlock {
+/// 400 inputs with 50 signatures each, which cost four times as much as in a witness, and large outputs; in transactions
+/// of 2,500 signatures, which is what BIP54 allows.
+pub(super) fn p2sh_within_bip54() -> WorstBlock {
+    p2sh_operations(Network::demo(), 8)
+}
+
+/// The same in one transaction.
+pub(super) fn p2sh() -> WorstBlock {
+    p2sh_operations(Network::regtest(), 1)
+}
+
+fn p2sh_operations(network: Network, transactions: usize) -> WorstBlock {
     let check = |builder: Builder| {
         let builder = builder.push_opcode(OP_2DUP).push_opcode(OP_CODESEPARATOR);
         builder.push_opcode(OP_CHECKSIG).push_opcode(OP_DROP)
@@ -75,9 +108,12 @@ pub(super) fn p2sh_operations() -> WorstBlock {
     let redeem = (0..50).fold(Builder::new(), |builder, _| check(builder)).push_int(1).into_script();
     let pushed = PushBytesBuf::try_from(redeem.to_bytes()).expect("the script is short");
     let script_sig = Builder::new().push_slice(SHORT_SIGNATURE).push_slice(key()).push_slice(pushed).into_script();
-    let (mut making, locked) = (Making::on(Network::regtest()), redeem.to_p2sh());
-    let input = (0..400).map(|_| making.input(&locked, script_sig.clone(), Witness::new())).collect();
-    fill(&mut making, input);
+    let (mut making, locked) = (Making::on(network), redeem.to_p2sh());
+    for _ in 0..transactions {
+        let inputs = 0..400 / transactions;
+        let input = inputs.map(|_| making.input(&locked, script_sig.clone(), Witness::new())).collect();
+        fill(&mut making, input, STRIPPED_BYTES / transactions);
+    }
     making.block()
 }
 
