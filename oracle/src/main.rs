@@ -49,6 +49,8 @@ struct Tally {
     disagreements: usize,
     /// Agreements in which each side named another failing script of the block.
     other_script: usize,
+    /// How often a branch took over, by how many blocks were taken back for it.
+    reorganisations: BTreeMap<u32, usize>,
     /// How often each verdict was given.
     verdicts: BTreeMap<String, usize>,
 }
@@ -97,6 +99,8 @@ fn run(options: &Options) -> Result<usize, Failed> {
     for (verdict, times) in &random.verdicts {
         println!("  {times:6} {verdict}");
     }
+    let depths = random.reorganisations.iter().map(|(depth, times)| format!("{times} × {depth}")).collect::<Vec<_>>();
+    println!("  reorganisations, by blocks taken back: {}", depths.join(", "));
     println!("  in {} of them each side named another of the block's failing scripts", random.other_script);
     random.report(&format!("random blocks of seed {}", options.seed));
     Ok(named.disagreements + random.disagreements)
@@ -107,6 +111,7 @@ fn random_blocks(options: &Options, number: u64, tally: &mut Tally) -> Result<()
     let mut sequence = Sequence::new(options.seed, number);
     let (mut kernel, mut node) = (Kernel::new()?, Node::new()?);
     let end = options.blocks.min(tally.cases + PER_SEQUENCE);
+    let mut tip = None;
     while tally.cases < end {
         let arrival = sequence.next();
         let by_kernel = kernel.deliver(&arrival.delivery, None);
@@ -128,6 +133,11 @@ fn random_blocks(options: &Options, number: u64, tally: &mut Tally) -> Result<()
                 return Ok(());
             }
         }
+        match sequence.taken_back(tip.unwrap_or(by_kernel.tip), by_kernel.tip) {
+            0 => {}
+            depth => *tally.reorganisations.entry(depth).or_default() += 1,
+        }
+        tip = Some(by_kernel.tip);
         sequence.learn(&arrival, &by_kernel);
     }
     Ok(())

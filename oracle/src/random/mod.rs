@@ -26,6 +26,10 @@ use world::{Plan, World};
 const BASE: usize = 104;
 /// What they are called.
 pub(crate) const BASE_BLOCK: &str = "base";
+/// What blocks of a branch in any order are called.
+const OF_BRANCH: &str = "of a branch in any order";
+/// How a block without a known parent is refused.
+const ORPHAN: &str = "prev-blk-not-found";
 /// Of so many earlier deliveries some come again.
 const EARLIER: usize = 200;
 /// How many transactions a block has.
@@ -76,7 +80,7 @@ impl Sequence {
         match self.world.rng.random_range(0..100) {
             0..34 => self.valid_on(self.world.tip, TRANSACTIONS, "valid"),
             34..45 => {
-                let parent = self.world.any_recent();
+                let parent = self.rival();
                 self.valid_on(parent, TRANSACTIONS, "valid on a recent block")
             }
             45..50 => self.branch(),
@@ -103,6 +107,28 @@ impl Sequence {
         if self.world.coins(outcome.tip).is_some() {
             self.world.tip = outcome.tip;
         }
+        if arrival.what == OF_BRANCH && matches!(&outcome.verdict, Verdict::Rejected { reason } if reason == ORPHAN) {
+            // Its parent is on its way.
+            self.waiting.push_back(Arrival {
+                what: arrival.what.clone(),
+                delivery: arrival.delivery.clone(),
+                plan: None,
+            });
+        }
+    }
+
+    /// How many blocks were taken back between the two tips.
+    pub(crate) fn taken_back(&self, before: BlockHash, after: BlockHash) -> u32 {
+        let lab = &self.world.lab;
+        let (mut old, mut new) = (before, after);
+        while old != new {
+            if lab.height(old) >= lab.height(new) {
+                old = lab.parent(old);
+            } else {
+                new = lab.parent(new);
+            }
+        }
+        lab.height(before).above(lab.height(old))
     }
 
     fn valid_on(&mut self, parent: BlockHash, transactions: RangeInclusive<usize>, what: &str) -> Arrival {
@@ -117,12 +143,22 @@ impl Sequence {
         Arrival { what: what.to_owned(), delivery: Delivery::Block(block), plan: Some(plan) }
     }
 
+    /// A recent block, rather a high one that is not the tip: it may overtake the tip soon.
+    fn rival(&mut self) -> BlockHash {
+        let candidates: Vec<BlockHash> = (0..4).map(|_| self.world.any_recent()).collect();
+        let tip = self.world.tip;
+        let others = candidates.iter().filter(|block| **block != tip);
+        others.max_by_key(|block| self.world.lab.height(**block)).copied().unwrap_or(tip)
+    }
+
     /// Blocks on each other that arrive in any order, with or without their headers before them.
     fn branch(&mut self) -> Arrival {
         let mut parent = self.world.any_recent();
         let mut blocks = Vec::new();
-        for _ in 0..self.world.rng.random_range(2..=6) {
-            let arrival = self.valid_on(parent, TRANSACTIONS, "valid of a branch in any order");
+        let long = self.world.chance(15);
+        let most = if long { 24 } else { 6 };
+        for _ in 0..self.world.rng.random_range(2..=most) {
+            let arrival = self.valid_on(parent, TRANSACTIONS, OF_BRANCH);
             if let (Delivery::Block(block), Some(plan)) = (&arrival.delivery, &arrival.plan) {
                 // The rest of the branch needs its coins now.
                 self.world.note(plan, block);
@@ -130,7 +166,7 @@ impl Sequence {
             }
             blocks.push(Arrival { plan: None, ..arrival });
         }
-        if self.world.chance(70) {
+        if long || self.world.chance(70) {
             for arrival in &blocks {
                 if let Delivery::Block(block) = &arrival.delivery {
                     let delivery = Delivery::Header(block.header);

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use mycoin_primitives::bitcoin::PublicKey;
 use mycoin_primitives::bitcoin::opcodes::OP_TRUE;
 use mycoin_primitives::bitcoin::script::{Builder, PushBytesBuf};
+use mycoin_primitives::bitcoin::secp256k1::{Message, Secp256k1};
+use mycoin_primitives::bitcoin::sighash::{EcdsaSighashType, SighashCache};
+use mycoin_primitives::hashes::Hash;
 use mycoin_primitives::{Amount, Block, ScriptBuf, Transaction, TxOut, Witness};
 
 use super::Story;
 use super::lab::seal;
-use super::lock::{Condition, Lock, Owned};
+use super::lock::{Condition, Lock, Owned, keypair};
 use super::story::Teller;
 use crate::builders::recompute_merkle_root;
 
@@ -180,6 +184,7 @@ fn stripped_witness(teller: &mut Teller) {
 pub(super) fn programs() -> Story {
     let mut teller = Teller::new("witness_programs", 60);
     wrong_spends(&mut teller);
+    uncompressed_key(&mut teller);
     future_versions(&mut teller);
     premature(&mut teller);
     teller.end()
@@ -294,6 +299,24 @@ fn wrong_spends(teller: &mut Teller) {
         let spend = teller.lab.pay(&owned, ANYONE);
         teller.reject_next(&name, vec![spend], &failed("Witness program has incorrect length"));
     }
+}
+
+/// Not relayed, but no rule of blocks forbids it.
+fn uncompressed_key(teller: &mut Teller) {
+    let pair = keypair(8);
+    let key = PublicKey::new_uncompressed(pair.public_key());
+    let script = ScriptBuf::from_bytes([vec![0x00, 0x14], key.pubkey_hash().to_byte_array().to_vec()].concat());
+    let lock = Lock::Bare(Condition::Script { script, stack: Vec::new() });
+    let owned = output_of(teller, "uncompressed key", &lock);
+    let mut spend = teller.lab.pay(&owned, ANYONE);
+    let code = ScriptBuf::new_p2pkh(&key.pubkey_hash());
+    let hash = SighashCache::new(&spend)
+        .p2wsh_signature_hash(0, &code, owned.output.value, EcdsaSighashType::All)
+        .expect("the transaction has an input");
+    let signature = Secp256k1::new().sign_ecdsa(&Message::from_digest(hash.to_byte_array()), &pair.secret_key());
+    let signature = [signature.serialize_der().to_vec(), vec![1]].concat();
+    spend.input[0].witness = Witness::from_slice(&[signature, key.to_bytes()]);
+    teller.accept_next("uncompressed key", vec![spend]);
 }
 
 /// Anyone may spend what has no rules yet: version 16 with 32 bytes too, which is the RSA lock on our own networks.
