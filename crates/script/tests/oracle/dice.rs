@@ -57,10 +57,11 @@ impl Dice {
         self.0.next_u64()
     }
 
+    /// Any bytes; long ones repeat, because nothing depends on more of them than their number.
     pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
-        let mut bytes = vec![0; length];
-        self.0.fill_bytes(&mut bytes);
-        bytes
+        let mut pattern = [0; 72];
+        self.0.fill_bytes(&mut pattern);
+        pattern.into_iter().cycle().take(length).collect()
     }
 
     pub(crate) fn hash(&mut self) -> [u8; 32] {
