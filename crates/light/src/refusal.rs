@@ -30,13 +30,13 @@ const REJECT_REASONS: &[Known] = &[
         next: "",
     },
     Known {
-        marks: &["txn-mempool-conflict", "bad-txns-spends-conflicting-tx"],
+        marks: &["txn-mempool-conflict", "bip125-replacement-disallowed", "bad-txns-spends-conflicting-tx"],
         code: "tx/double-spend",
         message: "Another waiting transaction spends the same coins.",
         next: SYNC_AND_REPEAT,
     },
     Known {
-        marks: &["insufficient fee", "too many potential replacements", "replacement-adds-unconfirmed"],
+        marks: &["insufficient fee", "replacement-failed", "too many potential replacements"],
         code: "tx/double-spend",
         message: "This transaction does not pay enough to replace the one that waits.",
         next: RAISE_FEE,

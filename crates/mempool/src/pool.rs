@@ -179,11 +179,6 @@ impl Mempool {
         all
     }
 
-    /// The ids with witnesses of everything that waits. Their scripts were verified, so a block need not verify them again.
-    pub fn verified(&self) -> impl Iterator<Item = Wtxid> + '_ {
-        self.by_wtxid.keys().copied()
-    }
-
     /// The waiting transaction that spends `outpoint`.
     pub fn spender(&self, outpoint: &OutPoint) -> Option<Txid> {
         self.spenders.get(outpoint).copied()

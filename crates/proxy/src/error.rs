@@ -151,7 +151,7 @@ impl From<RpcError> for ApiError {
         Self {
             status,
             code: plain(data.map_or("proxy/refused", |data| &data.code)),
-            message: plain(&error.message),
+            message: plain(error.sentence()),
             next: plain(data.map_or("", |data| &data.next)),
             reject_reason: error.reject_reason().map(|reason| plain(reason).into()),
             retry_after: None,

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 pub struct RpcError {
     /// Bitcoin Core's number (src/rpc/protocol.h), or JSON-RPC's.
     pub code: i64,
-    /// The sentence.
+    /// The sentence, or Bitcoin Core's text where programs compare that; [`Self::sentence`] is for people.
     pub message: String,
     /// The catalogue's entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<ErrorData>,
+    pub data: Option<Box<ErrorData>>,
 }
 
 /// The catalogue's entry of an error.
@@ -27,6 +27,9 @@ pub struct ErrorData {
     /// Bitcoin's reject string.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reject_reason: Option<String>,
+    /// The sentence for people, where the error's message is Bitcoin Core's text, which programs compare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentence: Option<String>,
 }
 
 impl RpcError {
@@ -78,22 +81,37 @@ impl RpcError {
     /// Adds the catalogue's entry.
     #[must_use]
     pub fn with_data(mut self, code: &str, next: &str) -> Self {
-        let reject_reason = self.data.and_then(|data| data.reject_reason);
-        self.data = Some(ErrorData { code: code.to_owned(), next: next.to_owned(), reject_reason });
+        let (reject_reason, sentence) =
+            self.data.map(|data| *data).map(|data| (data.reject_reason, data.sentence)).unwrap_or_default();
+        self.data = Some(Box::new(ErrorData { code: code.to_owned(), next: next.to_owned(), reject_reason, sentence }));
         self
     }
 
     /// Adds Bitcoin's reject string.
     #[must_use]
     pub fn with_reject_reason(mut self, reason: impl Into<String>) -> Self {
-        let mut data = self.data.unwrap_or_else(|| ErrorData {
-            code: "rpc/rejected".to_owned(),
-            next: String::new(),
-            reject_reason: None,
+        let mut data = self.data.unwrap_or_else(|| {
+            let (code, next) = ("rpc/rejected".to_owned(), String::new());
+            Box::new(ErrorData { code, next, reject_reason: None, sentence: None })
         });
         data.reject_reason = Some(reason.into());
         self.data = Some(data);
         self
+    }
+
+    /// Says it in Bitcoin Core's words, which programs compare; the sentence for people moves to the catalogue's entry.
+    #[must_use]
+    pub fn in_words_of_core(mut self, words: impl Into<String>) -> Self {
+        let sentence = std::mem::replace(&mut self.message, words.into());
+        if let Some(data) = &mut self.data {
+            data.sentence = Some(sentence);
+        }
+        self
+    }
+
+    /// What a person reads.
+    pub fn sentence(&self) -> &str {
+        self.data.as_ref().and_then(|data| data.sentence.as_deref()).unwrap_or(&self.message)
     }
 
     /// A parameter that is out of range or makes no sense.

@@ -121,7 +121,7 @@ the file `.cookie` in the network's folder is an administrator there.
   `\"jsonrpc\": \"2.0\"` an answer carries both `result` and `error`, and an error has an HTTP status of its own
   (400 invalid request, 403 not allowed, 404 unknown method, else 500). Notifications of 2.0 get 204.
 - Parameters are named (an object), positional (an array), or named after a positional start (`args` in the object).
-- Errors carry Bitcoin Core's numbers. `data` holds the catalogue's code, what to do next, and Bitcoin's reject string.
+- Errors carry Bitcoin Core's numbers. `data` holds the catalogue's code, what to do next, Bitcoin's reject string, and the sentence for people where the message is Bitcoin Core's text.
 - A body holds at most 32 MiB, nested at most 64 deep, of type `application/json`.
 - `GET /events` is a stream of server-sent events: `block_connected`, `block_disconnected`, `transaction_added`,
   `transaction_removed`, `mining`. A reader that is too slow is cut off and has to connect and catch up.

@@ -327,8 +327,8 @@ pub static METHODS: &[Method] = &[
             param("rawtxs", Array, Required, "transactions in hexadecimal"),
             param("maxfeerate", Amount, Optional("0.10"), "refuse above this rate, in coins per kvB; 0: no limit"),
         ],
-        "Tells whether the mempool would take transactions, without handing them in.",
-        "array of objects: txid, wtxid, allowed, vsize, fees, reject-reason, reject-details",
+        "Tells whether the mempool would take transactions, each after those before it, without handing them in.",
+        "array of objects: txid, wtxid, package-error, allowed, vsize, fees, reject-reason, reject-details",
         r#"["HEX"]"#,
     ),
     row(

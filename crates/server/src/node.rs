@@ -176,7 +176,7 @@ impl Node {
         let events = mempool.take_events();
         drop(mempool);
         self.tell_mempool(events);
-        coins.result()?;
+        coins.result().map_err(SubmitError::Failed)?;
         let accepted = judged.map_err(SubmitError::Rejected)?;
         verdict.into_iter().for_each(|key| self.chain.note_verified(key));
         Ok(Submitted { txid: accepted.txid })
@@ -209,7 +209,7 @@ impl Node {
         let _order = self.order();
         let coins = ChainCoins::new(&self.chain);
         let judged = self.mempool().test_accept(transaction, &coins, &self.chain.tip_branch(), clock::now());
-        coins.result()?;
+        coins.result().map_err(SubmitError::Failed)?;
         let accepted = judged.map_err(SubmitError::Rejected)?;
         if let Some(rate) = highest_rate {
             accepted.check_fee_limit(rate).map_err(SubmitError::Rejected)?;
@@ -363,8 +363,8 @@ impl<'a> ChainCoins<'a> {
     }
 
     /// Whether every answer was a true one.
-    pub(crate) fn result(&self) -> Result<(), SubmitError> {
-        self.failure.take().map_or(Ok(()), |error| Err(SubmitError::Failed(error)))
+    pub(crate) fn result(&self) -> Result<(), ChainError> {
+        self.failure.take().map_or(Ok(()), Err)
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) async fn run(context: &Context, command: args::Rpc) -> Result<(), Cli
 fn call_failed(error: ClientError) -> CliError {
     match error {
         ClientError::Rpc(error) => match &error.data {
-            Some(data) => CliError::new(&data.code, error.message.clone(), data.next.clone()),
+            Some(data) => CliError::new(&data.code, error.sentence().to_owned(), data.next.clone()),
             None => CliError::new(&format!("rpc/{}", error.code), error.message, ""),
         },
         other => other.into(),

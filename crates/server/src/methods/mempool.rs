@@ -1,5 +1,6 @@
 //! Transactions that wait. Source: Bitcoin Core rpc/mempool.cpp, rpc/fees.cpp.
 
+use mycoin_chain::ChainError;
 use mycoin_mempool::policy::{DEFAULT_PERMIT_BAREMULTISIG, MAX_OP_RETURN_RELAY, MAX_PACKAGE_COUNT};
 use mycoin_mempool::{Accepted, Entry, PackageReport, RejectReason};
 use mycoin_primitives::bitcoin::consensus::encode::{deserialize, deserialize_hex};
@@ -7,7 +8,7 @@ use mycoin_primitives::{Amount, FeeRate, Transaction};
 use mycoin_rpc::{Params, RpcError};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, submit_failed};
+use super::{Answer, chain_failed, submit_failed};
 use crate::node::{ChainCoins, Node, SubmitError};
 use crate::{clock, encode};
 
@@ -131,7 +132,7 @@ pub(super) fn test_accept(node: &Node, params: &Params) -> Answer {
         })
     });
     let transactions: Vec<Transaction> = decoded.collect::<Result<_, _>>()?;
-    let report = judge(node, &transactions).map_err(|error| submit_failed(&error))?;
+    let report = judge(node, &transactions).map_err(|error| chain_failed(&error))?;
     let package_error = report.error.map(|error| error.reject_details(&transactions));
     let mut results = Vec::with_capacity(transactions.len());
     let mut ended = false;
@@ -157,12 +158,12 @@ pub(super) fn test_accept(node: &Node, params: &Params) -> Answer {
 }
 
 /// A single transaction may replace others; several are judged together and may not.
-fn judge(node: &Node, transactions: &[Transaction]) -> Result<PackageReport, SubmitError> {
+fn judge(node: &Node, transactions: &[Transaction]) -> Result<PackageReport, ChainError> {
     if let [transaction] = transactions {
         let verdict = match node.test_transaction(transaction, None) {
             Ok(accepted) => Ok(accepted),
             Err(SubmitError::Rejected(reason)) => Err(reason),
-            Err(failed @ SubmitError::Failed(_)) => return Err(failed),
+            Err(SubmitError::Failed(error)) => return Err(error),
         };
         return Ok(PackageReport { error: None, verdicts: vec![Some(verdict)] });
     }
@@ -209,9 +210,8 @@ pub(super) fn send_raw_transaction(node: &Node, params: &Params) -> Answer {
             RpcError::new(RpcError::VERIFY, text).with_data("tx/burns-coins", "If it is meant, raise maxburnamount.")
         );
     }
-    let submitted =
-        node.submit_transaction(transaction, highest_rate(params)?).map_err(|error| submit_failed(&error))?;
-    Ok(submitted.txid.to_string().into())
+    let submitted = node.submit_transaction(transaction.clone(), highest_rate(params)?);
+    Ok(submitted.map_err(|error| submit_failed(&error, &transaction))?.txid.to_string().into())
 }
 
 /// What waits decides: the rate that is above all but what the next blocks can hold. A chain without transactions has

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use mycoin_chain::ChainError;
 use mycoin_identity::Role;
-use mycoin_primitives::Failure;
+use mycoin_primitives::{Failure, Transaction};
 use mycoin_rpc::{Event, Method, Params, RpcError, RpcHandler};
 use serde_json::Value;
 use tokio::sync::broadcast;
@@ -147,18 +147,26 @@ fn chain_failed(error: &ChainError) -> RpcError {
     }
 }
 
-/// A transaction that was not taken. Source of the numbers: `JSONRPCTransactionError`, rpc/util.cpp.
-fn submit_failed(error: &SubmitError) -> RpcError {
+/// A transaction that was not taken. Source of numbers and words: `JSONRPCTransactionError`, rpc/util.cpp;
+/// `BroadcastTransaction`, node/transaction.cpp; `TransactionErrorString`, common/messages.cpp.
+fn submit_failed(error: &SubmitError, tx: &Transaction) -> RpcError {
     match error {
         SubmitError::Failed(error) => chain_failed(error),
         SubmitError::Rejected(reason) => {
             use mycoin_mempool::RejectReason;
-            let code = match reason {
-                RejectReason::MissingInputs { .. } | RejectReason::FeeAboveLimit { .. } => RpcError::VERIFY,
-                RejectReason::AlreadyConfirmed { .. } => RpcError::VERIFY_ALREADY,
-                _ => RpcError::VERIFY_REJECTED,
+            let (code, words) = match reason {
+                RejectReason::MissingInputs { .. } => (RpcError::VERIFY, reason.reject_reason()),
+                RejectReason::FeeAboveLimit { .. } => {
+                    let words = "Fee exceeds maximum configured by user (e.g. -maxtxfee, maxfeerate)";
+                    (RpcError::VERIFY, words.to_owned())
+                }
+                RejectReason::AlreadyConfirmed { .. } => {
+                    (RpcError::VERIFY_ALREADY, "Transaction outputs already in utxo set".to_owned())
+                }
+                _ => (RpcError::VERIFY_REJECTED, reason.reject_details(tx)),
             };
-            RpcError::from_failure(code, reason).with_reject_reason(reason.reject_reason())
+            let error = RpcError::from_failure(code, reason).with_reject_reason(reason.reject_reason());
+            error.in_words_of_core(words)
         }
     }
 }

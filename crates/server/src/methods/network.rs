@@ -19,8 +19,8 @@ const SUBVERSION: &str = concat!("/MyCoin:", env!("CARGO_PKG_VERSION"), "/");
 const PROTOCOL_VERSION: u32 = 70_016;
 /// The time over which a limit on sending would count, in seconds. Source: `MAX_UPLOAD_TIMEFRAME`, net.h.
 const UPLOAD_TIMEFRAME: u32 = 24 * 60 * 60;
-/// NODE_NETWORK and NODE_WITNESS.
-const LOCAL_SERVICES: u64 = 0b1001;
+/// NODE_NETWORK, NODE_WITNESS and NODE_P2P_V2.
+const LOCAL_SERVICES: u64 = 1 | 1 << 3 | 1 << 11;
 
 fn service_names(services: u64) -> Vec<&'static str> {
     const NAMES: [(u32, &str); 7] = [
@@ -119,8 +119,8 @@ fn peer_json(peer: &PeerInfo) -> Value {
         (false, None) => "outbound-full-relay",
     };
     put("connection_type", kind.into());
-    put("transport_protocol_type", "v1".into());
-    put("session_id", "".into());
+    put("transport_protocol_type", peer.transport.name().into());
+    put("session_id", peer.transport.session_id().map_or_else(String::new, |id| encode::hex(&id)).into());
     Value::Object(fields)
 }
 

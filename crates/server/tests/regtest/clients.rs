@@ -11,7 +11,7 @@ fn the_server_introduces_itself_as_tools_expect() {
     // Tools refuse servers by this number, so it is that of the version whose RPC is followed.
     assert!(info["version"].as_u64().is_some_and(|version| version >= 280_000), "{info}");
     assert!(info["subversion"].as_str().is_some_and(|name| name.starts_with("/MyCoin:")), "{info}");
-    assert_eq!(info["localservicesnames"], json!(["NETWORK", "WITNESS"]));
+    assert_eq!(info["localservicesnames"], json!(["NETWORK", "WITNESS", "P2P_V2"]));
     assert!(info["relayfee"].is_number() && info["incrementalfee"].is_number());
     assert_eq!(node.call("getzmqnotifications", json!([])), json!([]));
     assert_eq!(names(&node.call("getrpcinfo", json!([]))), ["active_commands", "logpath"]);
