@@ -42,6 +42,13 @@ pub(crate) struct Template {
     pub(crate) args: Vec<Arg>,
 }
 
+impl Template {
+    /// What a legacy or version 0 signature covers; nothing where the script was damaged until it ends before that.
+    pub(crate) fn signed_part(&self, signing: &Signing) -> &[u8] {
+        self.script.get(signing.code_from..).unwrap_or_default()
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
     pub(crate) kind: Kind,

@@ -186,7 +186,7 @@ impl Lock {
         match &self.opening {
             Opening::Legacy { template, redeem } => {
                 let hash = |signing: &Signing| {
-                    let script_code = &template.script[signing.code_from..];
+                    let script_code = template.signed_part(signing);
                     sign::legacy_hash(tx, input, script_code, signing.hash_type)
                 };
                 template.args.iter().for_each(|arg| code::push(&mut script_sig, &ecdsa_arg(dice, arg, hash)));
@@ -196,7 +196,7 @@ impl Lock {
             }
             Opening::V0 { template, script_sig: nested, script_in_witness } => {
                 let hash = |signing: &Signing| {
-                    let script_code = &template.script[signing.code_from..];
+                    let script_code = template.signed_part(signing);
                     sign::v0_hash(tx, &spent[input], input, script_code, signing.hash_type)
                 };
                 witness.extend(template.args.iter().map(|arg| ecdsa_arg(dice, arg, hash)));

@@ -134,8 +134,9 @@ fn core_and_we_accept_the_same_spends() {
     let (seed, count, start) = (seed(), count(), Instant::now());
     let known: Vec<Case> = regressions().into_iter().filter(differs).collect();
     assert!(known.is_empty(), "{} cases of regressions.txt differ again", known.len());
+    say(&format!("script oracle: {count} cases of seed {seed}"));
     let tally = run(seed, count, our_verdict);
-    say(&format!("script oracle: seed {seed}, {:.1} s\n{tally}", start.elapsed().as_secs_f64()));
+    say(&format!("script oracle: {:.1} s\n{tally}", start.elapsed().as_secs_f64()));
     for found in &tally.disagreements {
         let (core, ours, cached) = (found.core_accepts, found.ours, found.cached);
         say(&format!("batch {} differs: Core accepts: {core}, ours: {ours:?}, cached: {cached:?}", found.batch));
