@@ -235,8 +235,8 @@ impl Reader {
     async fn read(&mut self, stream: TcpStream, transport: &mut Transport) -> End {
         // Small messages must not wait for more of them.
         let _ = stream.set_nodelay(true);
-        let local_address = stream.local_addr().ok();
-        self.counters.set_link(|link| link.local_address = local_address);
+        let link = Link { local_address: stream.local_addr().ok(), transport: transport.agreed() };
+        self.counters.set_link(|old| *old = link);
         let (mut socket, write_half) = stream.into_split();
         let mut write_half = Some(write_half);
         let mut chunk = vec![0; CHUNK];

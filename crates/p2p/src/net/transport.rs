@@ -43,7 +43,7 @@ enum Protocol {
     /// They dialled; what came so far could be v1.
     Detecting(Vec<u8>),
     V1(Decoder),
-    V2(v2::Receiver),
+    V2(Box<v2::Receiver>),
 }
 
 /// The receiving side of a connection, and what it takes to open the sending side.
@@ -68,7 +68,7 @@ impl Transport {
     ///
     /// When the operating system has no randomness.
     pub(super) fn initiator(magic: Magic) -> io::Result<Self> {
-        let protocol = Protocol::V2(v2::Receiver::new(magic, Role::Initiator, Ours::random()?));
+        let protocol = Protocol::V2(Box::new(v2::Receiver::new(magic, Role::Initiator, Ours::random()?)));
         Ok(Self { magic, protocol, framer: None, is_untouched: true })
     }
 
@@ -103,7 +103,7 @@ impl Transport {
         if prefix.get(..count) != wanted.get(..count) {
             let mut receiver = v2::Receiver::new(self.magic, Role::Responder, Ours::random()?);
             receiver.push(prefix);
-            self.protocol = Protocol::V2(receiver);
+            self.protocol = Protocol::V2(Box::new(receiver));
         } else if count == wanted.len() {
             let mut decoder = Decoder::new(self.magic);
             decoder.push(prefix);
@@ -169,5 +169,39 @@ impl Transport {
     /// Whether we began with v2 and not a byte came back.
     pub(super) fn is_unanswered(&self) -> bool {
         self.is_untouched && matches!(self.protocol, Protocol::V2(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use mycoin_primitives::bitcoin::p2p::ServiceFlags;
+    use rand::SeedableRng as _;
+    use rand::rngs::StdRng;
+
+    use crate::address_manager::AddressManager;
+    use crate::{Node, NodeConfig, Time};
+
+    #[test]
+    fn only_learned_addresses_that_were_told_without_v2_are_dialled_plain() {
+        let (now, mut rng) = (Time::from_unix_millis(2_000_000_000), StdRng::seed_from_u64(1));
+        let mut addresses = AddressManager::default();
+        let with_v2 = ServiceFlags::NETWORK | ServiceFlags::P2P_V2;
+        for (address, services) in [("10.0.0.1:1", ServiceFlags::NETWORK), ("10.0.0.2:1", with_v2)] {
+            let address: SocketAddr = address.parse().expect("an address");
+            addresses.heard(address, services, 0, now, &mut rng);
+        }
+        let node = |connect: &[&str]| {
+            let connect = connect.iter().map(|&target| target.to_owned()).collect();
+            Node::new(NodeConfig { connect, addresses: addresses.to_bytes(), ..NodeConfig::default() }, now)
+        };
+        let learned = node(&[]);
+        for (target, is_v1) in
+            [("10.0.0.1:1", true), ("10.0.0.2:1", false), ("10.0.0.3:1", false), ("node.example.org:1", false)]
+        {
+            assert_eq!(learned.knows_as_v1(target), is_v1, "{target}");
+        }
+        assert!(!node(&["10.0.0.1:1"]).knows_as_v1("10.0.0.1:1"), "whoever named it may know better");
     }
 }

@@ -1,7 +1,9 @@
-//! The peers' protocol, tested from outside: framing, one node against scripted peers, networks in one process, sockets.
+//! The peers' protocol, tested from outside: framing, one node against scripted peers, networks in one process, sockets,
+//! transports.
 
 mod framing;
 mod protocol;
 mod simulation;
 mod sockets;
 mod toy;
+mod transport;
