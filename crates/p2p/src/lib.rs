@@ -2,7 +2,7 @@
 //!
 //! In:    bytes from peers, the server's answers ([`World`]) and verdicts ([`Host`]), the time.
 //! Out:   messages to peers, connections to make and to end, headers, blocks and transactions to judge.
-//! Never: validity (the server judges), files, a clock or a socket outside `net/`, randomness without a seed.
+//! Never: validity (the server judges), files; outside `net/` a clock, a socket, or randomness without a seed.
 //!
 //! ```text
 //! socket → net::transport → codec → message ──┐                          ┌→ Action::Send    → net::transport → socket
