@@ -93,6 +93,18 @@ fn every_length_of_garbage_is_found_and_one_byte_more_is_not() {
 }
 
 #[test]
+fn a_session_is_shown_after_the_version_packet_and_not_before() {
+    let mut pair = exchange(3);
+    let rest = pair.initiator.take_opening();
+    let (terminator, version) = rest.split_at(TERMINATOR);
+    for (bytes, is_shown) in [(terminator, false), (&version[..19], false), (&version[19..], true)] {
+        pair.responder.push(bytes);
+        assert_eq!(pair.responder.next_message(), Ok(None));
+        assert_eq!(pair.responder.session().is_some(), is_shown);
+    }
+}
+
+#[test]
 fn a_length_is_believed_only_up_to_the_limit_and_takes_no_memory() {
     let packet_of = |pair: &mut Pair, length: usize| pair.sealer.seal(&[], true, &[&vec![0; length]]);
     for (make, limit) in [(Pair::agreed as fn(usize) -> Pair, 1_024), (|_| Pair::ready(), 4_000_000)] {

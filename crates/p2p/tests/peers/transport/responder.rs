@@ -84,8 +84,9 @@ async fn decoys_unknown_bits_and_contents_of_the_version_packet_are_passed_over(
     bytes.extend(session.send.seal(0x80, &garbage, b"decoy"));
     bytes.extend(session.send.seal(0xff, &[], &[0; 1_000]));
     bytes.extend(session.send.seal(0x81, &[], &[]));
-    bytes.extend(session.send.seal(0x7f, &[], b"a later version of the transport"));
-    bytes.extend(session.send.seal(0x80, &[], b"\x12not a ping"));
+    // Taken for messages, these two would be wrong pings.
+    bytes.extend(session.send.seal(0x7f, &[], b"\x12 later versions"));
+    bytes.extend(session.send.seal(0xc1, &[], b"\x12not a ping"));
     wire.write(&bytes).await;
     puppet.meet().await;
     puppet.shake_hands(&version(1), true).await;
