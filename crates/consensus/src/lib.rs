@@ -39,7 +39,7 @@ pub use merkle::{
     WITNESS_COMMITMENT_HEADER, WITNESS_RESERVED_VALUE, check_merkle_branch, merkle_branch, merkle_root,
     witness_commitment_script,
 };
-pub use pow::{PERIOD, next_bits};
+pub use pow::{PERIOD, is_permitted_target, next_bits};
 pub use script_check::{ScriptCheck, VerdictKey, verdict_key};
 pub use spend::{MAX_TX_LEGACY_SIGNATURE_OPERATIONS, check_sequence_locks, check_spend, is_unspendable};
 pub use subsidy::block_subsidy;

@@ -34,6 +34,24 @@ pub fn next_bits(network: &Network, branch: &dyn HeaderBranch) -> CompactTarget 
     }
 }
 
+/// Whether the block on top of `branch` may have the target `bits`, where `branch` need only know its tip, block 1 and the
+/// blocks below it: what can be told of headers that are looked at and not kept.
+///
+/// Where a whole period decides, all targets are permitted that some period leads to.
+/// Source: Bitcoin Core `PermittedDifficultyTransition`, pow.cpp.
+pub fn is_permitted_target(network: &Network, branch: &dyn HeaderBranch, bits: CompactTarget) -> bool {
+    let height = branch.tip_height();
+    let is_decided_by_period = match network.retarget {
+        Retarget::Bitcoin => height.next().to_u32().is_multiple_of(PERIOD),
+        Retarget::None | Retarget::Asert { .. } => false,
+    };
+    let Some(tip) = branch.header_at(height).filter(|_| is_decided_by_period) else {
+        return bits == next_bits(network, branch);
+    };
+    let bound = |taken| Target::from_compact(retarget(tip.bits, taken, network.spacing, network.pow_limit));
+    (bound(i64::MIN)..=bound(i64::MAX)).contains(&Target::from_compact(bits))
+}
+
 /// The height of the first block of the period in which `height` lies.
 pub(crate) const fn period_start(height: Height) -> Height {
     height.back(height.to_u32() % PERIOD)
@@ -60,6 +78,7 @@ fn scale(target: Target, numerator: i64, denominator: i64) -> Option<Target> {
 
 #[cfg(test)]
 mod tests {
+    use mycoin_primitives::Header;
     use mycoin_primitives::bitcoin::consensus::Params;
     use proptest::prelude::*;
 
@@ -150,6 +169,37 @@ mod tests {
         let mut bytes = [0; 32];
         bytes[0] = 0x80;
         assert_eq!(Target::from_le_bytes(bytes).to_compact_lossy().to_consensus(), 0x0200_8000);
+    }
+
+    /// A branch of which only the tip is known.
+    struct Tip(u32, CompactTarget);
+
+    impl HeaderBranch for Tip {
+        fn tip_height(&self) -> Height {
+            Height::new(self.0)
+        }
+
+        fn header_at(&self, height: Height) -> Option<Header> {
+            let network = Network::regtest();
+            let genesis = mycoin_primitives::genesis_block(&network).header;
+            (height == self.tip_height()).then_some(Header { bits: self.1, ..genesis })
+        }
+    }
+
+    #[test]
+    fn targets_are_permitted_within_a_factor_of_four_where_a_period_ends() {
+        let network = Network { retarget: Retarget::Bitcoin, ..Network::regtest() };
+        let permitted = |height, bits| {
+            let branch = Tip(height, CompactTarget::from_consensus(0x1b04_0000));
+            is_permitted_target(&network, &branch, CompactTarget::from_consensus(bits))
+        };
+        for (bits, is_permitted) in
+            [(0x1b00_ffff, false), (0x1b01_0000, true), (0x1b10_0000, true), (0x1b10_0001, false)]
+        {
+            assert_eq!(permitted(2_015, bits), is_permitted, "{bits:08x}");
+            assert!(!permitted(2_014, bits) && !permitted(2_016, bits), "{bits:08x}");
+        }
+        assert!(permitted(2_014, 0x1b04_0000) && permitted(2_015, 0x1b04_0000) && permitted(2_016, 0x1b04_0000));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! The server names the blocks that it wants, lowest first. Each is asked of one peer at a time, of the one with the fewest
 //! requests among those whose announced chain is high enough. That such a peer has this very block is a guess where
-//! branches differ: `notfound` or silence moves the block to another peer and blames nobody.
+//! branches differ: `notfound` or silence moves the block to another peer and blames nobody. Peers answer in the order in
+//! which they are asked, so a block that they pass over is late, whatever else they give.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -12,14 +13,14 @@ use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
 use mycoin_primitives::{Block, BlockHash, Height};
 
 use crate::limits::{
-    BLOCK_TIMEOUT, BLOCKS_IN_FLIGHT_MAX, BLOCKS_IN_FLIGHT_PER_PEER, BLOCKS_WANTED_MAX, POSTPONED, STALLING_MAX,
-    STALLING_MIN, STALLS_MAX,
+    BLOCK_TIMEOUT, BLOCK_TIMEOUT_PER_PEER, BLOCK_WINDOW, BLOCKS_IN_FLIGHT_MAX, BLOCKS_IN_FLIGHT_PER_PEER,
+    BLOCKS_WANTED_MAX, POSTPONED, STALLING_MAX, STALLING_MIN, STALLS_MAX,
 };
 use crate::message::Message;
 use crate::misbehavior::Offence;
 use crate::node::{Context, Node};
-use crate::peer::{BlockRequest, Peer};
-use crate::world::BlockVerdict;
+use crate::peer::{BlockRequest, Peer, PeerChain};
+use crate::world::{BlockVerdict, HeaderRun};
 use crate::{Action, DisconnectReason, PeerId, Time};
 
 /// Blocks under way.
@@ -84,6 +85,48 @@ impl Peer {
     }
 }
 
+/// What a peer is late with.
+struct Late {
+    /// How long it has given nothing, or passed one block over.
+    wait: Duration,
+    /// Lowest first.
+    blocks: Vec<(Height, BlockHash)>,
+}
+
+impl PeerChain {
+    /// Notes that the answer to `given` came before those to earlier requests.
+    fn pass_over(&mut self, given: Option<BlockRequest>, now: Time) {
+        let Some(given) = given else { return };
+        for request in self.in_flight.values_mut() {
+            if (request.at, request.height) < (given.at, given.height) {
+                request.passed_over.get_or_insert(now);
+            }
+        }
+    }
+
+    /// What it is late with after so much patience; `None` when it is not.
+    fn late(&self, now: Time, patience: Duration) -> Option<Late> {
+        let oldest = self.in_flight.values().map(|request| request.at).min()?;
+        let silence = now.since(oldest.max(self.last_delivery.unwrap_or_default()));
+        let passed = |request: &BlockRequest| request.passed_over.map_or(Duration::ZERO, |since| now.since(since));
+        let wait = self.in_flight.values().map(passed).max().unwrap_or_default().max(silence);
+        let is_late = |request: &BlockRequest| silence >= patience || passed(request) >= patience;
+        let late = self.in_flight.iter().filter(|(_, request)| is_late(request));
+        let mut blocks: Vec<(Height, BlockHash)> = late.map(|(hash, request)| (request.height, *hash)).collect();
+        blocks.sort_unstable();
+        (!blocks.is_empty()).then_some(Late { wait, blocks })
+    }
+}
+
+/// Whether the chain that ends in this block has too little work to be kept unasked; of an unknown parent nothing is known.
+fn has_little_work(ctx: &Context<'_>, block: &Block) -> Result<bool, String> {
+    let parent = block.header.prev_blockhash;
+    let Some(foothold) = ctx.world.foothold(&parent) else { return Ok(false) };
+    let run = HeaderRun { start: parent, length: 0, ends: None };
+    ctx.world.check_work(&run, &[block.header])?;
+    Ok(foothold.work + block.header.work() < ctx.world.least_work())
+}
+
 impl Node {
     /// Asks for wanted blocks wherever there is room.
     pub(crate) fn request_blocks(&mut self, ctx: &mut Context<'_>) {
@@ -92,19 +135,30 @@ impl Node {
             return;
         }
         self.ask_what_is_wanted(ctx);
+        let highest = Height::new(ctx.world.tip().0.to_u32().saturating_add(BLOCK_WINDOW));
         let mut requests = BTreeMap::new();
-        for hash in std::mem::take(&mut self.download.wanted) {
+        let mut left = std::mem::take(&mut self.download.wanted);
+        let mut passed = VecDeque::new();
+        while self.download.under_way() < BLOCKS_IN_FLIGHT_MAX
+            && let Some(hash) = left.pop_front()
+        {
             let height = ctx.world.header_height(&hash).filter(|_| self.download.is_free(&hash));
             let Some(height) = height else { continue };
-            let has_room = self.download.under_way() < BLOCKS_IN_FLIGHT_MAX;
-            match self.giver(&hash, height, None).filter(|_| has_room) {
+            match self.giver(&hash, height, None).filter(|_| height <= highest) {
                 Some(id) => {
                     self.assign(ctx.now, hash, height, id);
                     requests.entry(id).or_insert_with(Vec::new).push(Inventory::WitnessBlock(hash));
                 }
-                None => self.download.wanted.push_back(hash),
+                None => {
+                    passed.push_back(hash);
+                    if height > highest || !self.peers.values().any(has_room) {
+                        break;
+                    }
+                }
             }
         }
+        passed.append(&mut left);
+        self.download.wanted = passed;
         for (id, items) in requests {
             ctx.send(id, Message::GetData(items));
         }
@@ -134,7 +188,7 @@ impl Node {
     fn assign(&mut self, now: Time, hash: BlockHash, height: Height, id: PeerId) {
         self.download.asked.insert(hash, id);
         self.with_peer(id, |peer| {
-            peer.chain.in_flight.insert(hash, BlockRequest { at: now, height });
+            peer.chain.in_flight.insert(hash, BlockRequest { at: now, passed_over: None, height });
         });
     }
 
@@ -150,12 +204,14 @@ impl Node {
     pub(crate) fn block_came(&mut self, ctx: &mut Context<'_>, id: PeerId, block: Arc<Block>) {
         let hash = block.block_hash();
         let was_asked = self.download.asked.get(&hash) == Some(&id);
+        let request = self.peers.get(&id).and_then(|peer| peer.chain.in_flight.get(&hash)).copied();
         self.unassign(&hash);
         self.with_peer(id, |peer| {
             peer.chain.known.insert(hash);
             if was_asked {
                 peer.chain.last_delivery = Some(ctx.now);
                 peer.chain.stalls = 0;
+                peer.chain.pass_over(request, ctx.now);
             }
         });
         if was_asked {
@@ -163,9 +219,15 @@ impl Node {
         }
         let is_news = !self.download.judged.contains(&hash) && !ctx.world.has_block(&hash);
         // What nobody asked for is taken while it is cheap: peers may push a block that they mined.
-        let is_welcome = was_asked || self.download.judged.len() < BLOCKS_IN_FLIGHT_PER_PEER;
-        if is_news && is_welcome {
-            if ctx.world.header_height(&block.header.prev_blockhash).is_some() {
+        let has_room = self.download.judged.len() < BLOCKS_IN_FLIGHT_PER_PEER;
+        if is_news && (was_asked || has_room) {
+            let is_cheap = match has_little_work(ctx, &block) {
+                Ok(has_little) => has_little && !was_asked,
+                Err(reason) => return self.blame(ctx, id, Offence::InvalidHeader { reason }),
+            };
+            if is_cheap {
+                // It would fill the disk for nothing, as low-work headers would.
+            } else if ctx.world.header_height(&block.header.prev_blockhash).is_some() {
                 self.download.judged.insert(hash);
                 ctx.actions.push(Action::SubmitBlock { peer: id, block });
             } else {
@@ -220,33 +282,30 @@ impl Node {
         }
     }
 
-    /// Moves blocks away from peers that give none of those they were asked for.
+    /// Moves blocks away from peers that give none of those they were asked for, or pass one over.
     pub(crate) fn move_stalled_blocks(&mut self, ctx: &mut Context<'_>) {
         let patience = self.download.patience;
-        let waits = |peer: &Peer| {
-            let oldest = peer.chain.in_flight.values().map(|request| request.at).min()?;
-            Some((peer.id, ctx.now.since(oldest.max(peer.chain.last_delivery.unwrap_or_default()))))
-        };
-        let slow: Vec<_> = self.peers.values().filter_map(waits).filter(|(_, wait)| *wait >= patience).collect();
-        for (id, wait) in slow {
-            let moved = self.move_blocks_of(ctx, id);
-            if moved > 0 {
+        let slow: Vec<(PeerId, Late)> =
+            self.peers.values().filter_map(|peer| Some((peer.id, peer.chain.late(ctx.now, patience)?))).collect();
+        for (id, late) in slow {
+            if self.move_blocks_of(ctx, id, late.blocks) > 0 {
                 self.download.patience = (self.download.patience * 2).min(STALLING_MAX);
             }
             let stalls = self.peers.get(&id).map_or(0, |peer| peer.chain.stalls);
-            if stalls >= STALLS_MAX || wait >= BLOCK_TIMEOUT {
+            let others = self.peers.values().filter(|peer| peer.id != id && !peer.chain.in_flight.is_empty()).count();
+            let others = u32::try_from(others).unwrap_or(u32::MAX);
+            let timeout = BLOCK_TIMEOUT + BLOCK_TIMEOUT_PER_PEER.saturating_mul(others);
+            if stalls >= STALLS_MAX || late.wait >= timeout {
                 self.drop_peer(ctx, id, DisconnectReason::Stalling);
             }
         }
     }
 
-    /// Asks others for the blocks that `from` is late with; those that nobody else has stay. Returns how many moved.
-    fn move_blocks_of(&mut self, ctx: &mut Context<'_>, from: PeerId) -> usize {
-        let Some(peer) = self.peers.get(&from) else { return 0 };
-        let late: Vec<(BlockHash, Height)> = peer.chain.in_flight.iter().map(|(hash, r)| (*hash, r.height)).collect();
+    /// Asks others for blocks that `from` is late with; those that nobody else has stay. Returns how many moved.
+    fn move_blocks_of(&mut self, ctx: &mut Context<'_>, from: PeerId, late: Vec<(Height, BlockHash)>) -> usize {
         let mut requests = BTreeMap::new();
         let mut moved = 0;
-        for (hash, height) in late {
+        for (height, hash) in late {
             let Some(to) = self.giver(&hash, height, Some(from)) else { continue };
             self.unassign(&hash);
             self.with_peer(from, |peer| {

@@ -167,6 +167,15 @@ pub enum DisconnectReason {
     /// It kept blocks back that it was asked for.
     #[error("it was asked for blocks and did not send them")]
     Stalling,
+    /// It did not come to the end of its headers.
+    #[error("it did not send all its headers in time")]
+    HeadersTimeout,
+    /// It gave other headers when it was asked for the same again.
+    #[error("it gave other headers when it was asked for them again")]
+    HeadersSwitched,
+    /// Its chain stays behind ours.
+    #[error("its chain stays behind ours")]
+    ChainBehind,
     /// Its version is too old.
     #[error("its protocol version {version} is older than {oldest}")]
     TooOld {

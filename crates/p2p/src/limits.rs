@@ -49,8 +49,25 @@ pub(crate) const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// The longest wait before a peer is dialled again.
 pub(crate) const RETRY_MAX: Duration = Duration::from_secs(60);
 
-/// How long an answer to `getheaders` may take before another peer is asked.
-pub(crate) const HEADERS_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long an answer to `getheaders` may take before another peer is asked (`HEADERS_RESPONSE_TIME`).
+pub(crate) const HEADERS_RESPONSE_TIME: Duration = Duration::from_secs(2 * 60);
+/// How long a peer may take for all its headers (`HEADERS_DOWNLOAD_TIMEOUT_BASE`) …
+pub(crate) const HEADERS_DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// … and for each that it may have (`HEADERS_DOWNLOAD_TIMEOUT_PER_HEADER`).
+pub(crate) const HEADERS_DOWNLOAD_TIMEOUT_PER_HEADER: Duration = Duration::from_millis(1);
+/// Of one in so many headers a bit is kept while their chain has little work. Source: `HeadersSyncParams`
+/// `commitment_period`, kernel/chainparams.cpp, for regtest: the smallest there, since our chains are short.
+pub(crate) const PRESYNC_PERIOD: u32 = 275;
+/// Headers that wait for more bits to be right: 25 of them. Source: `redownload_buffer_size`, in the same place.
+pub(crate) const PRESYNC_BUFFER: usize = 7_017;
+/// Blocks that a chain can have for each second since it began: the median of eleven times must move on (headerssync.cpp).
+pub(crate) const BLOCKS_PER_SECOND_MAX: u64 = 6;
+/// How far a header's time may be ahead, in seconds (`MAX_FUTURE_BLOCK_TIME`, chain.h).
+pub(crate) const TIME_AHEAD_MAX: u64 = 2 * 60 * 60;
+/// How long a peer of our choice may be behind our chain (`CHAIN_SYNC_TIMEOUT`).
+pub(crate) const CHAIN_SYNC_TIMEOUT: Duration = Duration::from_secs(20 * 60);
+/// Peers of our choice that may be behind because they were not once (`MAX_OUTBOUND_PEERS_TO_PROTECT_FROM_DISCONNECT`).
+pub(crate) const LAGGING_PROTECTED_MAX: usize = 4;
 /// Peers that are asked for their whole chain of headers at the same time.
 pub(crate) const HEADER_SYNC_PEERS: usize = 3;
 /// Headers messages of one peer that are judged at once; more are dropped.
@@ -67,16 +84,20 @@ pub(crate) const ANNOUNCED_BLOCKS_REMEMBERED: usize = 100;
 pub(crate) const BLOCKS_IN_FLIGHT_PER_PEER: usize = 16;
 /// Blocks asked for or being judged in all; bounds the memory they take.
 pub(crate) const BLOCKS_IN_FLIGHT_MAX: usize = 64;
+/// How far above the lowest missing block others are asked for (`BLOCK_DOWNLOAD_WINDOW`).
+pub(crate) const BLOCK_WINDOW: u32 = 1_024;
 /// Blocks that the server names at once as wanted (it stops nothing: when they are used up, it is asked again).
-pub(crate) const BLOCKS_WANTED_MAX: usize = 512;
+pub(crate) const BLOCKS_WANTED_MAX: usize = 1_024;
 /// How long a peer may give none of the blocks that it was asked for, at first …
 pub(crate) const STALLING_MIN: Duration = Duration::from_secs(2);
 /// … and at most: it doubles with each move to another peer.
 pub(crate) const STALLING_MAX: Duration = Duration::from_secs(64);
 /// Blocks in a row that are taken from a peer for being late before it is let go.
 pub(crate) const STALLS_MAX: u32 = 16;
-/// How long a peer may give none of them when nobody else has them.
+/// How long a peer may give none of them when nobody else has them (`BLOCK_DOWNLOAD_TIMEOUT_BASE`, of Bitcoin's spacing) …
 pub(crate) const BLOCK_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+/// … and for each other peer that gives blocks too, since they share our line (`BLOCK_DOWNLOAD_TIMEOUT_PER_PEER`).
+pub(crate) const BLOCK_TIMEOUT_PER_PEER: Duration = Duration::from_secs(5 * 60);
 /// How long a block that could not be judged is left alone.
 pub(crate) const POSTPONED: Duration = Duration::from_secs(30);
 

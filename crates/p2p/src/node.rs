@@ -115,8 +115,8 @@ impl Node {
             Event::Received { peer, message } => self.received(&mut ctx, peer, message),
             Event::Garbled { peer, error } => self.drop_peer(&mut ctx, peer, DisconnectReason::Garbled(error)),
             Event::Drained { peer } => self.drained(&mut ctx, peer),
-            Event::HeadersVerdict { peer, last, count, verdict } => {
-                self.headers_verdict(&mut ctx, peer, last, count, verdict);
+            Event::HeadersVerdict { peer, last, count: _, verdict } => {
+                self.headers_verdict(&mut ctx, peer, last, verdict);
             }
             Event::BlockVerdict { peer, hash, verdict } => self.block_verdict(&mut ctx, peer, hash, verdict),
             Event::TransactionVerdict { peer, transaction, verdict } => {
@@ -158,6 +158,13 @@ impl Node {
     #[doc(hidden)]
     pub fn requests_under_way(&self) -> usize {
         self.transactions.requests_under_way() + self.download.under_way()
+    }
+
+    /// How many headers whose chain lacks work are in memory, and how many bits about others: for tests of floods.
+    #[doc(hidden)]
+    pub fn presync_elements(&self) -> (usize, usize) {
+        let each = self.peers.values().map(|peer| peer.chain.sync.elements());
+        each.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 
     fn connected(&mut self, ctx: &mut Context<'_>, id: PeerId, address: SocketAddr, target: Option<String>) {
@@ -351,6 +358,8 @@ impl Node {
             self.next_second = ctx.now.after(Duration::from_secs(1));
             self.tell_fee_filters(ctx);
             self.dial_learned_address(ctx);
+            self.check_header_sync(ctx);
+            self.check_lagging_peers(ctx);
             self.begin_header_sync(ctx);
             self.expire_transactions(ctx);
             self.download.refresh();

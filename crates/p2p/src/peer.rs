@@ -8,6 +8,7 @@ use mycoin_primitives::bitcoin::p2p::ServiceFlags;
 use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
 use mycoin_primitives::{BlockHash, FeeRate, Height, Txid, Wtxid};
 
+use crate::header_sync::HeaderSync;
 use crate::limits::{ADDRESS_MILLITOKENS_PER_SECOND, ADDRESS_TOKENS_MAX, KNOWN_BLOCKS_MAX, KNOWN_TRANSACTIONS_MAX};
 use crate::world::WaitingTransaction;
 use crate::{PeerId, PeerInfo, Time, TransportProtocol};
@@ -92,6 +93,8 @@ pub(crate) struct Pings {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BlockRequest {
     pub(crate) at: Time,
+    /// When a later one was answered before it.
+    pub(crate) passed_over: Option<Time>,
     pub(crate) height: Height,
 }
 
@@ -120,6 +123,8 @@ pub(crate) struct PeerChain {
     pub(crate) last_block: Option<Time>,
     /// Blocks in a row that it was too late with.
     pub(crate) stalls: u32,
+    /// How far the way through its headers has come.
+    pub(crate) sync: HeaderSync,
 }
 
 /// What the peer wants to know about transactions, and what it knows.
@@ -228,6 +233,7 @@ impl Peer {
                 last_delivery: None,
                 last_block: None,
                 stalls: 0,
+                sync: HeaderSync::default(),
             },
             relay: PeerRelay {
                 by_wtxid: false,
@@ -298,6 +304,7 @@ impl Peer {
             user_agent: known.map_or_else(String::new, |k| k.user_agent.clone()),
             relays_transactions: known.is_some_and(|k| k.relays_transactions),
             starting_height: known.map_or(-1, |k| k.start_height),
+            presynced_headers: self.chain.sync.presynced(),
             synced_headers: self.chain.best_known.map(|(height, _)| height),
             synced_blocks,
             in_flight: self.chain.in_flight.values().map(|request| request.height).collect(),

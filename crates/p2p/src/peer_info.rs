@@ -68,6 +68,8 @@ pub struct PeerInfo {
     pub relays_transactions: bool,
     /// Its height when it connected.
     pub starting_height: i32,
+    /// How high its headers were looked at while their chain lacks work; `None` when that is not under way.
+    pub presynced_headers: Option<Height>,
     /// The highest header of its chain that we know; `None` before we know any.
     pub synced_headers: Option<Height>,
     /// The highest block of its chain that we have too.

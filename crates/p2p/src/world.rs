@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use mycoin_primitives::{Block, BlockHash, FeeRate, Header, Height, Transaction, Txid, Wtxid};
+use mycoin_primitives::{Block, BlockHash, FeeRate, Header, Height, Transaction, Txid, Work, Wtxid};
+
+use crate::Time;
 
 /// The questions that the protocol asks. Answers may come from disk; none may wait for the network.
 pub trait World {
@@ -15,6 +17,20 @@ pub trait World {
     fn headers_after(&self, locator: &[BlockHash], stop: BlockHash, max: usize) -> Vec<Header>;
     /// The height of a known, valid header, on any branch.
     fn header_height(&self, hash: &BlockHash) -> Option<Height>;
+    /// Where the chain that ends in a known, valid header stands, on any branch.
+    fn foothold(&self, hash: &BlockHash) -> Option<Foothold>;
+    /// The least work of a chain whose headers are kept: that of the best chain without what its last 144 blocks would have
+    /// at the tip's difficulty, so that a short chain keeps all. Source: Bitcoin Core `GetAntiDoSWorkThreshold`.
+    fn least_work(&self) -> Work;
+    /// Checks what can be told of headers without those before them, which are not kept: the proof of work of each, and that
+    /// each target may follow the one before. They continue `run`.
+    ///
+    /// # Errors
+    ///
+    /// Bitcoin's reject string of the first rule that one breaks for good.
+    fn check_work(&self, run: &HeaderRun, headers: &[Header]) -> Result<(), String>;
+    /// How many headers the network may have made since our best one, by their spacing.
+    fn headers_expected(&self, now: Time) -> u64;
     /// Whether the block itself is stored, or known to be invalid: either way nobody should be asked for it.
     fn has_block(&self, hash: &BlockHash) -> bool;
     /// A stored block that peers may be given.
@@ -36,6 +52,28 @@ pub trait World {
     /// Whether many blocks (more than a day's, or some 24) of the best known headers are missing. Transactions are not asked
     /// for then, nor blocks announced. Not to be judged by the tip's age: a coin may be quiet for weeks.
     fn is_syncing(&self) -> bool;
+}
+
+/// A known header from which unknown ones go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Foothold {
+    /// Its height.
+    pub height: Height,
+    /// The work of the chain that ends in it, genesis included.
+    pub work: Work,
+    /// Its median time past, in seconds since 1970.
+    pub median_time: u32,
+}
+
+/// Headers that were seen and not kept, after one that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeaderRun {
+    /// The known header that they follow.
+    pub start: BlockHash,
+    /// How many they are.
+    pub length: u32,
+    /// The first and the last of them; `None` while there is none.
+    pub ends: Option<(Header, Header)>,
 }
 
 /// A transaction of the mempool, as an announcement needs it.

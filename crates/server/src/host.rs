@@ -5,9 +5,11 @@ use std::sync::Arc;
 use mycoin_chain::{AcceptError, BlockStatus};
 use mycoin_consensus::Verdict;
 use mycoin_mempool::RejectReason;
-use mycoin_p2p::{BlockVerdict, HeadersVerdict, Host, TransactionVerdict, WaitingTransaction, World};
+use mycoin_p2p::{
+    BlockVerdict, Foothold, HeaderRun, HeadersVerdict, Host, Time, TransactionVerdict, WaitingTransaction, World,
+};
 use mycoin_primitives::hashes::Hash as _;
-use mycoin_primitives::{Block, BlockHash, FeeRate, Header, Height, OutPoint, Transaction, Txid, Wtxid};
+use mycoin_primitives::{Block, BlockHash, FeeRate, Header, Height, OutPoint, Transaction, Txid, Work, Wtxid};
 
 use crate::clock;
 use crate::node::{Node, SubmitError};
@@ -57,6 +59,22 @@ impl World for Node {
     fn header_height(&self, hash: &BlockHash) -> Option<Height> {
         let entry = self.chain.header(hash)?;
         (entry.status != mycoin_chain::EntryStatus::Invalid).then_some(entry.height)
+    }
+
+    fn foothold(&self, hash: &BlockHash) -> Option<Foothold> {
+        self.foothold_at(hash)
+    }
+
+    fn least_work(&self) -> Work {
+        self.least_work_of_headers()
+    }
+
+    fn check_work(&self, run: &HeaderRun, headers: &[Header]) -> Result<(), String> {
+        self.check_work_of(run, headers)
+    }
+
+    fn headers_expected(&self, now: Time) -> u64 {
+        self.headers_expected_at(now.unix_seconds())
     }
 
     fn has_block(&self, hash: &BlockHash) -> bool {

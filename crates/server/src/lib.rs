@@ -17,6 +17,7 @@ mod descriptor;
 mod encode;
 mod error;
 mod filters;
+mod header_work;
 mod host;
 mod methods;
 mod mining;

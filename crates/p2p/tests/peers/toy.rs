@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use mycoin_p2p::{BlockVerdict, HeadersVerdict, Host, P2pHandle, TransactionVerdict, WaitingTransaction, World};
+use mycoin_p2p::{
+    BlockVerdict, Foothold, HeaderRun, HeadersVerdict, Host, P2pHandle, Time, TransactionVerdict, WaitingTransaction,
+    World,
+};
 use mycoin_primitives::bitcoin::absolute::LockTime;
 use mycoin_primitives::bitcoin::block::Version;
 use mycoin_primitives::bitcoin::transaction;
 use mycoin_primitives::hashes::Hash as _;
 use mycoin_primitives::{
     Amount, Block, BlockHash, FeeRate, Header, Height, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn,
-    TxMerkleNode, TxOut, Txid, Witness, Wtxid, genesis_block,
+    TxMerkleNode, TxOut, Txid, Witness, Work, Wtxid, genesis_block,
 };
 
 /// The transaction whose outputs every toy world takes for confirmed.
@@ -41,6 +44,13 @@ pub(crate) fn waiting(transaction: &Transaction) -> WaitingTransaction {
         wtxid: transaction.compute_wtxid(),
         fee_rate: FeeRate::from_sat_per_vb(1),
     }
+}
+
+/// The work of a chain of that height: two a block at the lowest difficulty.
+fn work_of(height: u32) -> Work {
+    let mut bytes = [0; 32];
+    bytes[24..].copy_from_slice(&(2 * (u64::from(height) + 1)).to_be_bytes());
+    Work::from_be_bytes(bytes)
 }
 
 /// A block on `parent` with a proof of work; `tag` makes two blocks at one place differ.
@@ -254,6 +264,28 @@ impl World for ToyWorld {
 
     fn header_height(&self, hash: &BlockHash) -> Option<Height> {
         self.state().height(hash).map(Height::new)
+    }
+
+    fn foothold(&self, hash: &BlockHash) -> Option<Foothold> {
+        let state = self.state();
+        let (header, height) = state.headers.get(hash)?;
+        Some(Foothold { height: Height::new(*height), work: work_of(*height), median_time: header.time })
+    }
+
+    fn least_work(&self) -> Work {
+        let height = self.state().tip_height();
+        if height < 144 { Work::from_be_bytes([0; 32]) } else { work_of(height - 144) }
+    }
+
+    fn check_work(&self, _: &HeaderRun, headers: &[Header]) -> Result<(), String> {
+        let has_work = |header: &Header| {
+            header.bits == Network::regtest().pow_limit && header.validate_pow(header.target()).is_ok()
+        };
+        if headers.iter().all(has_work) { Ok(()) } else { Err("high-hash".to_owned()) }
+    }
+
+    fn headers_expected(&self, _: Time) -> u64 {
+        60_000
     }
 
     fn has_block(&self, hash: &BlockHash) -> bool {
