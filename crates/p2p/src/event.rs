@@ -187,6 +187,27 @@ pub enum DisconnectReason {
     /// It is we ourselves.
     #[error("it is this very node")]
     Ourselves,
+    /// Its address is banned.
+    #[error("its address is banned")]
+    Banned,
+    /// Somebody behind its address misbehaved.
+    #[error("somebody behind its address misbehaved")]
+    Discouraged,
+    /// Another peer came for whom there was no other place.
+    #[error("its place was needed for another peer")]
+    Evicted,
+    /// It answered, which was all that we wanted to know.
+    #[error("it answered, and we only wanted to know that")]
+    FeelerDone,
+    /// The node's owner wished it.
+    #[error("the owner of this node wished it")]
+    Asked,
+    /// Its /64 of IPv6 has enough connections.
+    #[error("its IPv6 subnet has {limit} connections already")]
+    TooManyFromSubnet {
+        /// How many one /64 may have.
+        limit: usize,
+    },
     /// All places for inbound peers are taken.
     #[error("all places for inbound peers are taken")]
     TooManyInbound,

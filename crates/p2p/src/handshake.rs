@@ -7,16 +7,22 @@ use mycoin_primitives::bitcoin::p2p::ServiceFlags;
 use mycoin_primitives::bitcoin::p2p::address::Address;
 use mycoin_primitives::bitcoin::p2p::message_network::VersionMessage;
 
+use crate::address_manager::canonical;
 use crate::limits::{ANNOUNCEMENTS_AT_START, MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, USER_AGENT};
 use crate::message::Message;
 use crate::node::{Context, Node};
 use crate::peer::{Introduction, Peer, Stage};
-use crate::{DisconnectReason, PeerId};
+use crate::{ConnectionKind, DisconnectReason, PeerId};
 
 /// What we offer: all blocks, with witnesses; encrypted connections (BIP324) unless they are switched off.
 pub(crate) fn our_services(v2: bool) -> ServiceFlags {
     let services = ServiceFlags::NETWORK | ServiceFlags::WITNESS;
     if v2 { services | ServiceFlags::P2P_V2 } else { services }
+}
+
+/// Whether a node that offers this keeps all blocks, with witnesses.
+pub(crate) fn serves_blocks(services: ServiceFlags) -> bool {
+    services.has(ServiceFlags::NETWORK | ServiceFlags::WITNESS)
 }
 
 impl Peer {
@@ -33,7 +39,7 @@ impl Peer {
             nonce: self.our_nonce,
             user_agent: USER_AGENT.to_owned(),
             start_height: i32::try_from(ctx.world.tip().0.to_u32()).unwrap_or(i32::MAX),
-            relay: true,
+            relay: self.kind.relays(),
         }))
     }
 }
@@ -63,6 +69,7 @@ impl Node {
             relays_transactions: version.relay,
             // For show only; peers' clocks decide nothing (CVE-2024-52912).
             time_offset: version.timestamp.saturating_sub(our_time),
+            our_address: version.receiver.socket_addr().ok().map(canonical),
         });
         peer.stage = Stage::AwaitVerack;
         if peer.is_inbound() {
@@ -92,13 +99,20 @@ impl Node {
     pub(crate) fn verack_came(&mut self, ctx: &mut Context<'_>, id: PeerId) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.stage = Stage::Ready;
-        ctx.send(id, Message::SendHeaders);
+        let kind = peer.kind;
         if let Some(target) = peer.target.clone() {
             self.dialer.succeeded(&target);
+            let services = peer.introduction.as_ref().map_or(ServiceFlags::NONE, |known| known.services);
+            self.addresses.succeeded(peer.address, services, ctx.now);
+        }
+        if kind == ConnectionKind::Feeler {
+            self.drop_peer(ctx, id, DisconnectReason::FeelerDone);
+            return;
+        }
+        ctx.send(id, Message::SendHeaders);
+        if !peer.is_inbound() && kind.relays() {
             peer.allowance.expect_answer();
             ctx.send(id, Message::GetAddr);
-            let services = peer.introduction.as_ref().map_or(ServiceFlags::NONE, |known| known.services);
-            self.addresses.succeeded(peer.address, services, ctx.now, &mut self.rng);
         }
         // Bitcoin Core never tells a new peer what waits already; here payments cross a link that was down for a while.
         if peer.wants_transactions() {

@@ -13,10 +13,12 @@
 //! Start at [`Node::handle`] for the protocol, at [`P2p::start`] to run it.
 
 mod address_manager;
+mod bans;
 mod block_download;
 mod codec;
 mod dialer;
 mod event;
+mod eviction;
 mod handshake;
 mod header_sync;
 mod lagging;
@@ -31,15 +33,20 @@ mod peer_info;
 mod presync;
 mod relay;
 mod serve;
+mod slots;
+mod steering;
 mod time;
 mod world;
 
+pub use bans::{Ban, BanError, Subnet, SubnetError};
 pub use codec::{CodecError, Decoder, encode};
 pub use event::{Action, DisconnectReason, Event, PeerId};
 pub use message::{Message, PayloadError};
 pub use misbehavior::Offence;
 pub use net::{P2p, P2pConfig, P2pError, P2pHandle};
 pub use node::{Node, NodeConfig};
-pub use peer_info::{NetTotals, PeerInfo, TransportProtocol};
+pub use peer_info::{AddedPeer, ConnectionKind, KnownNode, NetTotals, PeerInfo, TransportProtocol};
 pub use time::Time;
-pub use world::{BlockVerdict, Foothold, HeaderRun, HeadersVerdict, Host, TransactionVerdict, WaitingTransaction, World};
+pub use world::{
+    BlockVerdict, Foothold, HeaderRun, HeadersVerdict, Host, TransactionVerdict, WaitingTransaction, World,
+};

@@ -32,12 +32,41 @@ pub(crate) const GETBLOCKS_MAX: usize = 500;
 /// Addresses in a message (`MAX_ADDR_TO_SEND`).
 pub(crate) const ADDRESSES_MAX: usize = 1_000;
 
-/// Connections that others may have to us: 125 in all, 10 of them ours.
-pub(crate) const INBOUND_MAX: usize = 115;
-/// Connections from one address; loopback is free.
+/// Connections in all, beside those that a person or the spec named (`DEFAULT_MAX_PEER_CONNECTIONS`).
+pub(crate) const CONNECTIONS_MAX: usize = 125;
+/// Connections that we make to learned addresses, for blocks, transactions and addresses (`MAX_OUTBOUND_FULL_RELAY_CONNECTIONS`).
+pub(crate) const OUTBOUND_FULL_MAX: usize = 8;
+/// The same for blocks alone, which show nobody how we are connected (`MAX_BLOCK_RELAY_ONLY_CONNECTIONS`).
+pub(crate) const OUTBOUND_BLOCK_ONLY_MAX: usize = 2;
+/// Connections that only try whether an address answers (`MAX_FEELER_CONNECTIONS`).
+pub(crate) const FEELERS_MAX: usize = 1;
+/// How often one is made (`FEELER_INTERVAL`).
+pub(crate) const FEELER_INTERVAL: Duration = Duration::from_secs(120);
+/// Connections that others may have to us.
+pub(crate) const INBOUND_MAX: usize = CONNECTIONS_MAX - OUTBOUND_FULL_MAX - OUTBOUND_BLOCK_ONLY_MAX - FEELERS_MAX;
+/// Connections from one address; loopback is free. Ours; Core has no such limit.
 pub(crate) const INBOUND_PER_ADDRESS_MAX: usize = 10;
-/// Connections to addresses that we learned.
-pub(crate) const OUTBOUND_LEARNED_MAX: usize = 8;
+/// Connections from one /64 of IPv6, which is what one subscriber has. Ours.
+pub(crate) const INBOUND_PER_V6_SUBNET_MAX: usize = 20;
+
+/// Peers that are kept when room is made, by what an attacker cannot easily fake: of rare neighbourhoods … (`SelectNodeToEvict`)
+pub(crate) const PROTECTED_BY_GROUP: usize = 4;
+/// … with the shortest pings …
+pub(crate) const PROTECTED_BY_PING: usize = 8;
+/// … who last gave us new transactions …
+pub(crate) const PROTECTED_BY_TRANSACTION: usize = 4;
+/// … who want no transactions and last gave us new blocks …
+pub(crate) const PROTECTED_BLOCK_ONLY: usize = 8;
+/// … and who last gave us new blocks.
+pub(crate) const PROTECTED_BY_BLOCK: usize = 4;
+
+/// Addresses that misbehaved, remembered until so many came after them (`BanMan::m_discouraged`).
+pub(crate) const DISCOURAGED_MAX: usize = 50_000;
+/// Bans at the same time. Ours: Core's list had no end (CVE-2020-14198).
+pub(crate) const BANS_MAX: usize = 100_000;
+
+/// Failures in a row after which a named peer is rested.
+pub(crate) const FAILURES_BEFORE_REST: u32 = 5;
 /// How long the handshake may take.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a peer is pinged.
@@ -46,8 +75,13 @@ pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(120);
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(20 * 60);
 /// The first wait before a peer is dialled again.
 pub(crate) const RETRY_FIRST: Duration = Duration::from_secs(1);
-/// The longest wait before a peer is dialled again.
-pub(crate) const RETRY_MAX: Duration = Duration::from_secs(60);
+/// The rest of a named peer that failed five times: with the 10 s of a dial in vain, less than the minute in which
+/// partitions are to heal.
+pub(crate) const REST_FIRST: Duration = Duration::from_secs(45);
+/// Rests of that length; each further one is twice as long …
+pub(crate) const RESTS_OF_FIRST_LENGTH: u32 = 80;
+/// … up to this.
+pub(crate) const REST_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// How long an answer to `getheaders` may take before another peer is asked (`HEADERS_RESPONSE_TIME`).
 pub(crate) const HEADERS_RESPONSE_TIME: Duration = Duration::from_secs(2 * 60);
@@ -134,7 +168,35 @@ pub(crate) const FEE_FILTER_INTERVAL: Duration = Duration::from_secs(60);
 pub(crate) const ADDRESS_MILLITOKENS_PER_SECOND: u64 = 100;
 /// The most addresses that it may have saved up (`MAX_ADDR_PROCESSING_TOKEN_BUCKET`).
 pub(crate) const ADDRESS_TOKENS_MAX: u64 = 1_000;
-/// Addresses remembered.
-pub(crate) const ADDRESS_BOOK_MAX: usize = 5_000;
+/// Buckets of addresses that were told (`ADDRMAN_NEW_BUCKET_COUNT`).
+pub(crate) const ADDRESS_NEW_BUCKETS: u64 = 1_024;
+/// Buckets that one neighbourhood can fill with what it tells (`ADDRMAN_NEW_BUCKETS_PER_SOURCE_GROUP`).
+pub(crate) const ADDRESS_NEW_BUCKETS_PER_SOURCE: u64 = 64;
+/// Places of the new table that one address may have (`ADDRMAN_NEW_BUCKETS_PER_ADDRESS`).
+pub(crate) const ADDRESS_NEW_SLOTS: usize = 8;
+/// Buckets of addresses that we were connected to (`ADDRMAN_TRIED_BUCKET_COUNT`).
+pub(crate) const ADDRESS_TRIED_BUCKETS: u64 = 256;
+/// Buckets that the addresses of one neighbourhood may lie in (`ADDRMAN_TRIED_BUCKETS_PER_GROUP`).
+pub(crate) const ADDRESS_TRIED_BUCKETS_PER_GROUP: u64 = 8;
+/// Addresses in a bucket (`ADDRMAN_BUCKET_SIZE`).
+pub(crate) const ADDRESS_BUCKET_SIZE: u64 = 64;
+/// Addresses that wait for a place in the tried table (`ADDRMAN_SET_TRIED_COLLISION_SIZE`).
+pub(crate) const ADDRESS_COLLISIONS_MAX: usize = 10;
+/// What is taken off the time at which an address was seen by somebody else, in seconds (`ADDR_TIME_PENALTY`).
+pub(crate) const ADDRESS_PENALTY: u32 = 2 * 60 * 60;
+/// Seconds after which an address that nobody saw is worth nothing (`ADDRMAN_HORIZON`).
+pub(crate) const ADDRESS_HORIZON: u32 = 30 * 24 * 60 * 60;
+/// Attempts after which an address that never answered is worth nothing (`ADDRMAN_RETRIES`).
+pub(crate) const ADDRESS_TRIES_UNPROVEN: u32 = 3;
+/// Attempts after which one that did is worth nothing … (`ADDRMAN_MAX_FAILURES`)
+pub(crate) const ADDRESS_ATTEMPTS_MAX: u32 = 10;
+/// … if its last success is so many seconds ago (`ADDRMAN_MIN_FAIL`).
+pub(crate) const ADDRESS_FAILURES_FORGIVEN: u32 = 7 * 24 * 60 * 60;
+/// Seconds for which an answer of an address keeps its place in the tried table (`ADDRMAN_REPLACEMENT`).
+pub(crate) const ADDRESS_REPLACEMENT: u32 = 4 * 60 * 60;
+/// Seconds after which an address gets a place whose holder was never dialled (`ADDRMAN_TEST_WINDOW`).
+pub(crate) const ADDRESS_TEST_WINDOW: u32 = 40 * 60;
+/// Seconds for which an address rests after it was dialled.
+pub(crate) const ADDRESS_RETRY: u32 = 10 * 60;
 /// Bytes of transactions given in one go; then the peer must have read them before it gets more.
 pub(crate) const SERVED_AT_ONCE: usize = 1_000_000;

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::Time;
+use crate::codec::CodecError;
+use crate::message::PayloadError;
 
 /// Something that no peer that follows the protocol does. Only its sender is blamed for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +57,9 @@ pub enum Offence {
         /// Bitcoin's reject string.
         reason: String,
     },
+    /// A transaction over a connection for blocks alone.
+    #[error("it sent or announced a transaction over a connection for blocks alone")]
+    UnwantedTransaction,
     /// It wants more at once than anybody can use.
     #[error("it asked for more than {limit} things before it read the answers")]
     TooManyRequests {
@@ -77,24 +82,50 @@ pub enum Offence {
 pub(crate) enum Penalty {
     /// Nothing: an honest peer may do it.
     None,
-    /// The connection ends.
+    /// The connection ends: it is of no use to us, or broken.
     Disconnect,
+    /// The connection ends, and whoever comes from that address stands behind others from now on: no program that follows
+    /// the protocol does this, not even with another policy, another clock or a broken line.
+    Discourage,
 }
 
 pub(crate) const fn penalty(offence: &Offence) -> Penalty {
     match offence {
+        // Invalid.
+        Offence::HeadersNotContinuous | Offence::InvalidHeader { .. } | Offence::InvalidBlock { .. } => {
+            Penalty::Discourage
+        }
+        // Mutated. The hash is not marked invalid: another peer may have the body that belongs to it.
+        Offence::MutatedBlock { .. } => Penalty::Discourage,
+        // Whoever relays for others may be one rule behind; Bitcoin Core disconnects for the rest of these too, or not even.
         Offence::BloomFilter
         | Offence::LateNegotiation { .. }
-        | Offence::HeadersNotContinuous
         | Offence::HeadersUnconnected { .. }
-        | Offence::InvalidHeader { .. }
-        | Offence::InvalidBlock { .. }
         | Offence::InvalidTransaction { .. }
+        | Offence::UnwantedTransaction
         | Offence::TooManyRequests { .. } => Penalty::Disconnect,
-        // The hash is not marked invalid: another peer may have the body that belongs to it.
-        Offence::MutatedBlock { .. } => Penalty::Disconnect,
         // Policies and clocks differ between honest peers; Bitcoin Core ignores strange fee filters.
         Offence::RefusedTransaction { .. } | Offence::TooEarly | Offence::FeeFilterOutOfRange { .. } => Penalty::None,
+    }
+}
+
+/// What follows from bytes that are no message.
+pub(crate) const fn penalty_of_garbled(error: &CodecError) -> Penalty {
+    match error {
+        // Another network's node, another protocol, a broken line, or somebody on it: nothing that shows a hostile peer.
+        CodecError::WrongMagic { .. }
+        | CodecError::BadCommand
+        | CodecError::BadChecksum { .. }
+        | CodecError::NoTerminator
+        | CodecError::BadTag => Penalty::Disconnect,
+        // Within a version, one program's longest message is another's too long one.
+        CodecError::TooLong { .. } => Penalty::Disconnect,
+        CodecError::Payload { error, .. } => match error {
+            PayloadError::TooManyItems { .. } => Penalty::Discourage,
+            PayloadError::Truncated { .. } | PayloadError::UserAgentTooLong { .. } | PayloadError::Malformed => {
+                Penalty::Disconnect
+            }
+        },
     }
 }
 
@@ -143,7 +174,13 @@ mod tests {
 
     #[test]
     fn only_what_honest_peers_never_do_is_punished() {
-        assert_eq!(penalty(&Offence::MutatedBlock { reason: String::new() }), Penalty::Disconnect);
+        assert_eq!(penalty(&Offence::MutatedBlock { reason: String::new() }), Penalty::Discourage);
+        assert_eq!(penalty(&Offence::InvalidTransaction { reason: String::new() }), Penalty::Disconnect);
+        let payload = |error| CodecError::Payload { command: "addr".to_owned(), error };
+        let too_many = payload(PayloadError::TooManyItems { count: 1_001, limit: 1_000 });
+        assert_eq!(penalty_of_garbled(&too_many), Penalty::Discourage);
+        assert_eq!(penalty_of_garbled(&payload(PayloadError::Malformed)), Penalty::Disconnect);
+        assert_eq!(penalty_of_garbled(&CodecError::WrongMagic { found: [0; 4] }), Penalty::Disconnect);
         assert_eq!(penalty(&Offence::RefusedTransaction { reason: String::new() }), Penalty::None);
         assert_eq!(penalty(&Offence::TooEarly), Penalty::None);
     }

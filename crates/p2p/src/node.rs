@@ -18,18 +18,16 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::address_manager::{AddressManager, canonical};
+use crate::bans::{Ban, Bans};
 use crate::block_download::BlockDownload;
 use crate::dialer::Dialer;
 use crate::handshake::our_services;
-use crate::limits::{
-    FEE_FILTER_INTERVAL, HANDSHAKE_TIMEOUT, INBOUND_MAX, INBOUND_PER_ADDRESS_MAX, OUTBOUND_LEARNED_MAX, PING_INTERVAL,
-    PING_TIMEOUT,
-};
+use crate::limits::{FEE_FILTER_INTERVAL, FEELER_INTERVAL, HANDSHAKE_TIMEOUT, PING_INTERVAL, PING_TIMEOUT};
 use crate::message::Message;
-use crate::misbehavior::{Offence, Penalty, penalty};
+use crate::misbehavior::{Offence, penalty, penalty_of_garbled};
 use crate::peer::{Peer, Stage, TransactionKey};
 use crate::relay::TransactionRelay;
-use crate::{Action, DisconnectReason, Event, PeerId, PeerInfo, Time, World};
+use crate::{Action, ConnectionKind, DisconnectReason, Event, PeerId, PeerInfo, Time, World};
 
 /// What a [`Node`] is made of.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +38,8 @@ pub struct NodeConfig {
     pub dial_learned: bool,
     /// The address manager's bytes ([`Node::addresses`]); damaged ones count as none.
     pub addresses: Vec<u8>,
+    /// The bans of the last run ([`Node::bans`]).
+    pub bans: Vec<Ban>,
     /// What all nonces and choices come from.
     pub seed: u64,
     /// Whether we offer encrypted connections (BIP324).
@@ -72,7 +72,10 @@ pub struct Node {
     pub(crate) transactions: TransactionRelay,
     /// Blocks of the best chain that were announced, newest first: from here the next announcement goes on.
     pub(crate) announced: VecDeque<BlockHash>,
-    dial_learned: bool,
+    pub(crate) bans: Bans,
+    pub(crate) dial_learned: bool,
+    /// When the next feeler goes out.
+    pub(crate) next_feeler: Time,
     services: ServiceFlags,
     /// When the tasks of each second and each minute come next.
     next_second: Time,
@@ -86,15 +89,19 @@ impl Node {
         for target in config.connect {
             dialer.keep(target, now);
         }
+        let mut rng = StdRng::seed_from_u64(config.seed);
+        let addresses = AddressManager::open(&config.addresses, &mut rng);
         Self {
-            rng: StdRng::seed_from_u64(config.seed),
+            rng,
             peers: BTreeMap::new(),
             dialer,
-            addresses: AddressManager::from_bytes(&config.addresses),
+            addresses,
             download: BlockDownload::new(),
             transactions: TransactionRelay::new(),
             announced: VecDeque::new(),
+            bans: Bans::new(config.bans, now),
             dial_learned: config.dial_learned,
+            next_feeler: now.after(FEELER_INTERVAL),
             services: our_services(config.v2),
             next_second: now,
             next_minute: now,
@@ -103,7 +110,7 @@ impl Node {
 
     /// Says what to do about `event`, which happened at `now`.
     pub fn handle(&mut self, now: Time, event: Event, world: &dyn World) -> Vec<Action> {
-        let mut ctx = Context { now, world, services: self.services, actions: Vec::new() };
+        let mut ctx = self.context(now, world);
         if self.announced.is_empty() {
             self.announced.push_front(world.tip().1);
         }
@@ -113,7 +120,9 @@ impl Node {
             Event::ConnectFailed { target } => self.dialer.ended(&target, now),
             Event::Disconnected { peer } => self.forget_peer(&mut ctx, peer),
             Event::Received { peer, message } => self.received(&mut ctx, peer, message),
-            Event::Garbled { peer, error } => self.drop_peer(&mut ctx, peer, DisconnectReason::Garbled(error)),
+            Event::Garbled { peer, error } => {
+                self.punish(&mut ctx, peer, penalty_of_garbled(&error), DisconnectReason::Garbled(error));
+            }
             Event::Drained { peer } => self.drained(&mut ctx, peer),
             Event::HeadersVerdict { peer, last, count: _, verdict } => {
                 self.headers_verdict(&mut ctx, peer, last, verdict);
@@ -130,6 +139,10 @@ impl Node {
             }
         }
         ctx.actions
+    }
+
+    pub(crate) const fn context<'a>(&self, now: Time, world: &'a dyn World) -> Context<'a> {
+        Context { now, world, services: self.services, actions: Vec::new() }
     }
 
     /// All connections, oldest first. What only sockets know (bytes, local address) is left empty.
@@ -169,33 +182,24 @@ impl Node {
 
     fn connected(&mut self, ctx: &mut Context<'_>, id: PeerId, address: SocketAddr, target: Option<String>) {
         let address = canonical(address);
-        match &target {
-            Some(target) => self.dialer.connected(target),
+        let kind = match &target {
+            Some(target) => {
+                self.dialer.connected(target);
+                self.dialer.kind(target)
+            }
             None => {
-                if let Err(reason) = self.place_for(address) {
+                if let Err(reason) = self.make_place(ctx, address.ip()) {
                     ctx.actions.push(Action::Disconnect { peer: id, reason });
                     return;
                 }
+                ConnectionKind::Inbound
             }
-        }
-        let peer = Peer::new(id, address, target, self.rng.random(), ctx.now);
+        };
+        let peer = Peer::new(id, address, (target, kind), self.rng.random(), ctx.now);
         if !peer.is_inbound() {
             ctx.send(id, peer.our_version(ctx));
         }
         self.peers.insert(id, peer);
-    }
-
-    /// Whether another inbound connection from `address` may come in.
-    fn place_for(&self, address: SocketAddr) -> Result<(), DisconnectReason> {
-        let inbound = || self.peers.values().filter(|peer| peer.is_inbound());
-        if inbound().count() >= INBOUND_MAX {
-            return Err(DisconnectReason::TooManyInbound);
-        }
-        let same = inbound().filter(|peer| peer.address.ip() == address.ip()).count();
-        if same >= INBOUND_PER_ADDRESS_MAX && !address.ip().is_loopback() {
-            return Err(DisconnectReason::TooManyFromAddress { limit: INBOUND_PER_ADDRESS_MAX });
-        }
-        Ok(())
     }
 
     /// Ends a connection, and forgets all about it.
@@ -208,10 +212,7 @@ impl Node {
 
     /// Lets the offence have its consequence.
     pub(crate) fn blame(&mut self, ctx: &mut Context<'_>, id: PeerId, offence: Offence) {
-        match penalty(&offence) {
-            Penalty::None => {}
-            Penalty::Disconnect => self.drop_peer(ctx, id, DisconnectReason::Misbehaved(offence)),
-        }
+        self.punish(ctx, id, penalty(&offence), DisconnectReason::Misbehaved(offence));
     }
 
     /// Forgets a peer; what it was asked for is asked of others.
@@ -269,10 +270,18 @@ impl Node {
             Message::GetBlocks(request) => self.hashes_wanted(ctx, id, &request),
             Message::Headers(headers) => self.headers_came(ctx, id, headers),
             Message::Block(block) | Message::BlockWithoutWitness(block) => self.block_came(ctx, id, block),
+            Message::Transaction(_) | Message::TransactionWithoutWitness(_) if !self.relays_with(id) => {
+                self.blame(ctx, id, Offence::UnwantedTransaction);
+            }
             Message::Transaction(transaction) | Message::TransactionWithoutWitness(transaction) => {
                 self.transaction_came(ctx, id, transaction);
             }
         }
+    }
+
+    /// Whether transactions go over this connection.
+    fn relays_with(&self, id: PeerId) -> bool {
+        self.peers.get(&id).is_some_and(|peer| peer.kind.relays())
     }
 
     pub(crate) fn with_peer(&mut self, id: PeerId, change: impl FnOnce(&mut Peer)) {
@@ -299,6 +308,10 @@ impl Node {
                 | Inventory::Error
                 | Inventory::Unknown { .. } => {}
             }
+        }
+        if !peer.kind.relays() && !transactions.is_empty() {
+            self.blame(ctx, id, Offence::UnwantedTransaction);
+            return;
         }
         self.blocks_announced(ctx, id, &blocks);
         self.transactions_announced(ctx, id, &transactions);
@@ -342,10 +355,11 @@ impl Node {
     }
 
     fn addresses_came(&mut self, ctx: &Context<'_>, id: PeerId, list: Vec<(SocketAddr, ServiceFlags, u32)>) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.kind.relays()) else { return };
+        let source = peer.address.ip();
         let taken = peer.allowance.take(list.len(), ctx.now);
         for (address, services, seen) in list.into_iter().take(taken) {
-            self.addresses.heard(address, services, seen, ctx.now, &mut self.rng);
+            self.addresses.heard(address, services, seen, source, ctx.now, &mut self.rng);
         }
     }
 
@@ -357,7 +371,7 @@ impl Node {
         if self.next_second <= ctx.now {
             self.next_second = ctx.now.after(Duration::from_secs(1));
             self.tell_fee_filters(ctx);
-            self.dial_learned_address(ctx);
+            self.dial_learned_addresses(ctx);
             self.check_header_sync(ctx);
             self.check_lagging_peers(ctx);
             self.begin_header_sync(ctx);
@@ -405,19 +419,6 @@ impl Node {
         ctx.actions.extend(due.into_iter().map(|target| Action::Connect { target }));
     }
 
-    fn dial_learned_address(&mut self, ctx: &mut Context<'_>) {
-        if !self.dial_learned || self.dialer.learned() >= OUTBOUND_LEARNED_MAX {
-            return;
-        }
-        let (peers, dialer) = (&self.peers, &self.dialer);
-        let is_taken = |address: &SocketAddr| {
-            dialer.has(&address.to_string()) || peers.values().any(|peer| peer.address == *address)
-        };
-        if let Some(address) = self.addresses.pick(ctx.now, &mut self.rng, is_taken) {
-            self.dialer.try_once(address.to_string(), ctx.now);
-        }
-    }
-
     /// Tells peers the least fee rate that we take, when it is new (BIP133).
     fn tell_fee_filters(&mut self, ctx: &mut Context<'_>) {
         let rate = ctx.world.min_fee();
@@ -426,7 +427,7 @@ impl Node {
                 None => true,
                 Some((told, at)) => told != rate && ctx.now.since(at) >= FEE_FILTER_INTERVAL,
             };
-            if is_due && peer.is_ready() {
+            if is_due && peer.is_ready() && peer.kind.relays() {
                 peer.relay.fee_filter_sent = Some((rate, ctx.now));
                 ctx.send(*id, Message::FeeFilter(i64::try_from(rate.to_sat_per_kvb()).unwrap_or(i64::MAX)));
             }

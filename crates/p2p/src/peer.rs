@@ -11,7 +11,7 @@ use mycoin_primitives::{BlockHash, FeeRate, Height, Txid, Wtxid};
 use crate::header_sync::HeaderSync;
 use crate::limits::{ADDRESS_MILLITOKENS_PER_SECOND, ADDRESS_TOKENS_MAX, KNOWN_BLOCKS_MAX, KNOWN_TRANSACTIONS_MAX};
 use crate::world::WaitingTransaction;
-use crate::{PeerId, PeerInfo, Time, TransportProtocol};
+use crate::{ConnectionKind, PeerId, PeerInfo, Time, TransportProtocol};
 
 /// How far the handshake has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub(crate) struct Introduction {
     pub(crate) start_height: i32,
     pub(crate) relays_transactions: bool,
     pub(crate) time_offset: i64,
+    /// Our address as it sees it.
+    pub(crate) our_address: Option<SocketAddr>,
 }
 
 /// A set that forgets its oldest members.
@@ -155,12 +157,15 @@ pub(crate) struct PeerRelay {
 pub(crate) struct AddressAllowance {
     millitokens: u64,
     filled_at: Time,
+    /// How many were taken so far, and how many were too many.
+    taken: u64,
+    dropped: u64,
 }
 
 impl AddressAllowance {
     /// Bitcoin Core starts with one: a peer may tell its own address.
     pub(crate) const fn new(now: Time) -> Self {
-        Self { millitokens: 1_000, filled_at: now }
+        Self { millitokens: 1_000, filled_at: now, taken: 0, dropped: 0 }
     }
 
     /// We asked for addresses: the answer may be a full message.
@@ -178,6 +183,8 @@ impl AddressAllowance {
         self.filled_at = now;
         let taken = (self.millitokens / 1_000).min(count as u64);
         self.millitokens -= taken * 1_000;
+        self.taken += taken;
+        self.dropped += count as u64 - taken;
         taken as usize
     }
 }
@@ -189,6 +196,8 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     /// What was dialled; `None` for inbound peers.
     pub(crate) target: Option<String>,
+    /// What the connection is for.
+    pub(crate) kind: ConnectionKind,
     pub(crate) connected_at: Time,
     /// The nonce of the `version` that we sent, by which we know ourselves.
     pub(crate) our_nonce: u64,
@@ -209,11 +218,18 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(id: PeerId, address: SocketAddr, target: Option<String>, our_nonce: u64, now: Time) -> Self {
+    pub(crate) fn new(
+        id: PeerId,
+        address: SocketAddr,
+        (target, kind): (Option<String>, ConnectionKind),
+        our_nonce: u64,
+        now: Time,
+    ) -> Self {
         Self {
             id,
             address,
             target,
+            kind,
             connected_at: now,
             our_nonce,
             stage: Stage::AwaitVersion,
@@ -268,7 +284,9 @@ impl Peer {
     }
 
     pub(crate) fn wants_transactions(&self) -> bool {
-        self.is_ready() && self.introduction.as_ref().is_some_and(|known| known.relays_transactions)
+        self.is_ready()
+            && self.kind.relays()
+            && self.introduction.as_ref().is_some_and(|known| known.relays_transactions)
     }
 
     /// The name by which this peer and we speak of a transaction.
@@ -298,6 +316,13 @@ impl Peer {
             transport: TransportProtocol::default(),
             target: self.target.clone(),
             inbound: self.is_inbound(),
+            kind: self.kind,
+            addresses_taken: self.allowance.taken,
+            addresses_dropped: self.allowance.dropped,
+            to_announce: self.relay.to_announce.len(),
+            our_address: known.and_then(|k| k.our_address),
+            received_by_message: BTreeMap::new(),
+            sent_by_message: BTreeMap::new(),
             handshake_complete: self.is_ready(),
             services: known.map_or(0, |k| k.services.to_u64()),
             version: known.map_or(0, |k| k.version),

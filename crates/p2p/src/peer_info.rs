@@ -1,5 +1,6 @@
 //! What is told about peers: the data behind Bitcoin Core's `getpeerinfo` and `getnettotals`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -41,6 +42,42 @@ impl TransportProtocol {
     }
 }
 
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConnectionKind {
+    /// The other side made it.
+    Inbound,
+    /// A person or the spec named the peer.
+    Manual,
+    /// We chose the peer, for blocks, transactions and addresses.
+    OutboundFull,
+    /// We chose the peer, for blocks alone: nobody can read from what we relay that it stands.
+    BlockOnly,
+    /// It tries whether an address answers, and ends then.
+    Feeler,
+}
+
+impl ConnectionKind {
+    /// Its name in Bitcoin Core's `getpeerinfo`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Manual => "manual",
+            Self::OutboundFull => "outbound-full-relay",
+            Self::BlockOnly => "block-relay-only",
+            Self::Feeler => "feeler",
+        }
+    }
+
+    /// Whether transactions and addresses go over it.
+    pub const fn relays(self) -> bool {
+        match self {
+            Self::Inbound | Self::Manual | Self::OutboundFull => true,
+            Self::BlockOnly | Self::Feeler => false,
+        }
+    }
+}
+
 /// One connected peer.
 #[derive(Debug, Clone)]
 pub struct PeerInfo {
@@ -56,6 +93,8 @@ pub struct PeerInfo {
     pub target: Option<String>,
     /// Whether it connected to us.
     pub inbound: bool,
+    /// What the connection is for.
+    pub kind: ConnectionKind,
     /// Whether the handshake is complete. Before, version, user agent and services are empty.
     pub handshake_complete: bool,
     /// Its service bits.
@@ -98,8 +137,40 @@ pub struct PeerInfo {
     pub min_ping: Option<Duration>,
     /// How long the ping that is under way has waited.
     pub ping_wait: Option<Duration>,
+    /// Addresses of nodes that it told and that were looked at.
+    pub addresses_taken: u64,
+    /// Addresses of nodes that it told beyond its allowance.
+    pub addresses_dropped: u64,
+    /// Transactions that it will be told about.
+    pub to_announce: usize,
+    /// Our address as it sees it.
+    pub our_address: Option<SocketAddr>,
+    /// Bytes that came, by message; framing counts.
+    pub received_by_message: BTreeMap<&'static str, u64>,
+    /// Bytes that went, by message; framing counts.
+    pub sent_by_message: BTreeMap<&'static str, u64>,
     /// Its clock minus ours when it connected, in seconds; told, never used.
     pub time_offset: i64,
+}
+
+/// A peer that a person or the spec named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddedPeer {
+    /// What is dialled: `host:port`.
+    pub target: String,
+    /// The connection with it, if one stands.
+    pub connected: Option<(SocketAddr, ConnectionKind)>,
+}
+
+/// A node that we heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownNode {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Its service bits, as they were told.
+    pub services: u64,
+    /// Unix seconds at which somebody saw it.
+    pub last_seen: u32,
 }
 
 /// Bytes of all connections since the start.

@@ -108,7 +108,7 @@ impl Node {
             return;
         }
         peer.addresses_given = true;
-        let sample = self.addresses.sample(&mut self.rng);
+        let sample = self.addresses.sample(ctx.now, peer.address.ip(), &mut self.rng);
         if sample.is_empty() {
             return;
         }

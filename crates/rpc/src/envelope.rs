@@ -378,6 +378,11 @@ mod tests {
                 "generatetodescriptor",
                 "generateblock",
                 "addnode",
+                "getaddednodeinfo",
+                "disconnectnode",
+                "setban",
+                "listbanned",
+                "clearbanned",
                 "setmocktime",
                 "stop",
             ]

@@ -45,6 +45,14 @@ impl RpcError {
     pub const NOT_CONNECTED: i64 = -9;
     /// Still catching up.
     pub const INITIAL_DOWNLOAD: i64 = -10;
+    /// A peer is added, or an address banned, already.
+    pub const NODE_ALREADY_ADDED: i64 = -23;
+    /// A peer that is to be disconnected is not connected.
+    pub const NODE_NOT_CONNECTED: i64 = -29;
+    /// Neither an address nor a subnet; or one that is not banned.
+    pub const INVALID_IP_OR_SUBNET: i64 = -30;
+    /// Parameters that do not go together.
+    pub const INVALID_PARAMS: i64 = -32602;
     /// A peer that is to be removed was not added.
     pub const NODE_NOT_ADDED: i64 = -24;
     /// The disk or the store failed.

@@ -12,6 +12,7 @@
 //!
 //! Start at [`Server::start`], then `node`.
 
+mod banlist;
 mod clock;
 mod descriptor;
 mod encode;

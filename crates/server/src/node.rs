@@ -5,6 +5,7 @@
 //! Never: two changes at once: whoever changes chain or mempool holds `order`, so that both always fit together.
 
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -40,6 +41,8 @@ pub(crate) struct Node {
     events: broadcast::Sender<Event>,
     tip: watch::Sender<(Height, BlockHash)>,
     p2p: OnceLock<P2pHandle>,
+    /// Where the bans are kept.
+    folder: OnceLock<PathBuf>,
     stop: watch::Sender<bool>,
 }
 
@@ -71,6 +74,7 @@ impl Node {
             events: broadcast::channel(EVENT_BUFFER).0,
             tip: watch::channel((tip.height, tip.hash)).0,
             p2p: OnceLock::new(),
+            folder: OnceLock::new(),
             stop: watch::channel(false).0,
         }
     }
@@ -103,8 +107,12 @@ impl Node {
         self.tip.subscribe()
     }
 
-    pub(crate) fn attach_peers(&self, handle: P2pHandle) {
-        let _set_once_at_start = self.p2p.set(handle);
+    pub(crate) fn attach_peers(&self, handle: P2pHandle, folder: PathBuf) {
+        let _set_once_at_start = (self.p2p.set(handle), self.folder.set(folder));
+    }
+
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.get().map(PathBuf::as_path)
     }
 
     pub(crate) fn peers(&self) -> Option<&P2pHandle> {

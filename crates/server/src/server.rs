@@ -16,6 +16,7 @@ use mycoin_rpc::{CookieServer, bind, serve_mutual_tls};
 use tokio::sync::watch;
 use tokio::task::JoinHandle as Task;
 
+use crate::banlist;
 use crate::error::ServerError;
 use crate::methods::Methods;
 use crate::mining::{self, Miner};
@@ -88,12 +89,13 @@ impl Server {
                 listen: config.p2p,
                 connect: config.connect.clone(),
                 addresses: read_optional(&config.folder.join(PEERS_FILE))?,
+                bans: banlist::read(&config.folder)?,
                 seed: rand::random(),
                 v2: true,
             },
             Arc::clone(&node) as Arc<dyn mycoin_p2p::Host>,
         );
-        node.attach_peers(peers.await?);
+        node.attach_peers(peers.await?, config.folder.clone());
         let for_miner = Arc::clone(&node);
         let miner = std::thread::Builder::new().name("miner".to_owned()).spawn(move || mining::run(&for_miner));
         let miner = miner.map_err(|source| ServerError::Thread { source })?;
@@ -162,7 +164,7 @@ fn open_node(config: &ServerConfig) -> Result<Node, ServerError> {
 }
 
 /// A file's bytes; none when there is no file.
-fn read_optional(path: &std::path::Path) -> Result<Vec<u8>, ServerError> {
+pub(crate) fn read_optional(path: &std::path::Path) -> Result<Vec<u8>, ServerError> {
     match read_private(path) {
         Ok(bytes) => Ok(bytes),
         Err(FilesError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -186,6 +188,7 @@ async fn save(node: &Node, folder: &std::path::Path) {
     let mut files = vec![(MEMPOOL_FILE, node.mempool().dump())];
     if let Some(peers) = node.peers() {
         files.push((PEERS_FILE, peers.addresses().await));
+        files.extend(peers.bans().await.map(|bans| (banlist::FILE, banlist::to_bytes(&bans))));
     }
     for (name, bytes) in files {
         if let Err(error) = replace(&folder.join(name), &bytes, Readers::Owner) {

@@ -5,11 +5,12 @@
 //!
 //! The reader opens the transport, for that needs both directions, and hands the sending one over to the writer then.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mycoin_primitives::bitcoin::p2p::Magic;
@@ -65,6 +66,8 @@ pub(super) struct Counters {
     pub(super) sent: AtomicU64,
     pub(super) last_received: AtomicU64,
     pub(super) last_sent: AtomicU64,
+    /// Bytes by message: those that came, those that went.
+    by_message: [Mutex<BTreeMap<&'static str, u64>>; 2],
     /// Bytes that wait to be written.
     queued: AtomicUsize,
     /// Tells the reader that the queue is empty again.
@@ -79,7 +82,35 @@ pub(super) struct Link {
     pub(super) transport: TransportProtocol,
 }
 
+/// The direction of a message, as its place in [`Counters::by_message`].
+#[derive(Debug, Clone, Copy)]
+enum Direction {
+    Received,
+    Sent,
+}
+
 impl Counters {
+    pub(super) fn received_by_message(&self) -> BTreeMap<&'static str, u64> {
+        self.lock_by_message(Direction::Received).clone()
+    }
+
+    pub(super) fn sent_by_message(&self) -> BTreeMap<&'static str, u64> {
+        self.lock_by_message(Direction::Sent).clone()
+    }
+
+    fn lock_by_message(&self, direction: Direction) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        let [received, sent] = &self.by_message;
+        let counted = match direction {
+            Direction::Received => received,
+            Direction::Sent => sent,
+        };
+        counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count_message(&self, direction: Direction, command: &'static str, bytes: u64) {
+        *self.lock_by_message(direction).entry(command).or_default() += bytes;
+    }
+
     pub(super) fn link(&self) -> Link {
         *self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -289,6 +320,7 @@ impl Reader {
             self.counters.set_link(|link| link.transport = agreed);
             let Some(message) = message else { return Ok(()) };
             let bytes = u32::try_from(transport.consumed() - before).map_err(|_| End::Stopped)?;
+            self.counters.count_message(Direction::Received, message.command(), u64::from(bytes));
             let permit = Arc::clone(&self.shared.unhandled).acquire_many_owned(bytes).await;
             let permit = permit.map_err(|_| End::Stopped)?;
             let input = Input::Message { peer: self.id, message, _permit: permit };
@@ -323,8 +355,10 @@ async fn write(
     // If it never opens, the reader says why.
     let Ok(Opened { mut socket, mut framer }) = opening.await else { return };
     while let Some(message) = queue.recv().await {
-        let size = message.size();
-        if write_all(&mut socket, &framer.frame(message), &counters, &shared).await.is_err() {
+        let (size, command) = (message.size(), message.command());
+        let bytes = framer.frame(message);
+        counters.count_message(Direction::Sent, command, bytes.len() as u64);
+        if write_all(&mut socket, &bytes, &counters, &shared).await.is_err() {
             let _ = shared.inputs.send(Input::Event(Event::Disconnected { peer: id }));
             return;
         }

@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::connection::{Connection, Origin, Shared};
 use super::dial;
 use super::judge::{Job, Judge};
+use super::steering::Steering;
 use crate::codec::Outgoing;
 use crate::message::Message;
 use crate::misbehavior::LogBudget;
@@ -61,6 +62,7 @@ pub(super) enum Input {
     },
     Peers(oneshot::Sender<Vec<PeerInfo>>),
     Addresses(oneshot::Sender<Vec<u8>>),
+    Steer(Steering),
     Stop(oneshot::Sender<()>),
 }
 
@@ -110,6 +112,12 @@ impl Driver {
             }
             Input::Addresses(reply) => {
                 let _ = reply.send(self.node.addresses());
+            }
+            Input::Steer(steering) => {
+                let now = self.shared.clock.now();
+                for action in steering.run(&mut self.node, now, self.host.as_ref()) {
+                    self.act(action);
+                }
             }
             Input::Stop(_) => {}
         }
@@ -221,6 +229,8 @@ impl Driver {
             info.transport = link.transport;
             info.bytes_received = counters.received.load(Ordering::Relaxed);
             info.bytes_sent = counters.sent.load(Ordering::Relaxed);
+            info.received_by_message = counters.received_by_message();
+            info.sent_by_message = counters.sent_by_message();
             info.last_received = moment(&counters.last_received);
             info.last_sent = moment(&counters.last_sent);
         }

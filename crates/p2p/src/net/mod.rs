@@ -8,6 +8,7 @@ mod connection;
 mod dial;
 mod driver;
 mod judge;
+mod steering;
 mod target;
 mod transport;
 mod v2;
@@ -26,7 +27,7 @@ use tokio::task::AbortHandle;
 use self::connection::Totals;
 use self::driver::{Clock, Driver, Input};
 use crate::limits::INBOUND_MAX;
-use crate::{Event, Host, NetTotals, Node, NodeConfig, PeerInfo, WaitingTransaction};
+use crate::{Ban, Event, Host, NetTotals, Node, NodeConfig, PeerInfo, WaitingTransaction};
 
 /// How to run the peers.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct P2pConfig {
     pub connect: Vec<String>,
     /// The address manager's bytes of the last run ([`P2pHandle::addresses`]); empty at first. Damaged ones are ignored.
     pub addresses: Vec<u8>,
+    /// The bans of the last run ([`P2pHandle::bans`]).
+    pub bans: Vec<Ban>,
     /// What nonces and choices come from; take it from the operating system.
     pub seed: u64,
     /// Whether connections may be encrypted (BIP324), as they are by default; else all are plain.
@@ -128,6 +131,7 @@ impl P2p {
             // Whoever names peers wants those and no others, as with Bitcoin Core's -connect.
             dial_learned: config.connect.is_empty(),
             addresses: config.addresses,
+            bans: config.bans,
             seed: config.seed,
             v2: config.v2,
         };

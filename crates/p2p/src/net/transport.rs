@@ -186,11 +186,11 @@ mod tests {
     #[test]
     fn only_learned_addresses_that_were_told_without_v2_are_dialled_plain() {
         let (now, mut rng) = (Time::from_unix_millis(2_000_000_000), StdRng::seed_from_u64(1));
-        let mut addresses = AddressManager::default();
+        let (mut addresses, source) = (AddressManager::new((1, 2)), [10, 0, 0, 9].into());
         let with_v2 = ServiceFlags::NETWORK | ServiceFlags::P2P_V2;
         for (address, services) in [("10.0.0.1:1", ServiceFlags::NETWORK), ("10.0.0.2:1", with_v2)] {
             let address: SocketAddr = address.parse().expect("an address");
-            addresses.heard(address, services, 0, now, &mut rng);
+            addresses.heard(address, services, 0, source, now, &mut rng);
         }
         let node = |connect: &[&str]| {
             let connect = connect.iter().map(|&target| target.to_owned()).collect();

@@ -4,6 +4,7 @@
 mod framing;
 mod protocol;
 mod simulation;
+mod slots;
 mod sockets;
 mod toy;
 mod transport;

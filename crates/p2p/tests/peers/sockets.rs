@@ -38,6 +38,7 @@ pub(crate) fn config(connect: &[String], seed: u64) -> P2pConfig {
         listen: Some(([127, 0, 0, 1], 0).into()),
         connect: connect.to_vec(),
         addresses: Vec::new(),
+        bans: Vec::new(),
         seed,
         v2: true,
     }

@@ -11,6 +11,7 @@ mod drafts;
 mod mempool;
 mod mining;
 mod network;
+mod peers;
 mod proofs;
 mod statistics;
 mod submission;
@@ -52,6 +53,13 @@ impl RpcHandler for Methods {
             "waitforblockheight" => waiting::wait_for_block_height(&self.node, &params).await,
             "waitforblock" => waiting::wait_for_block(&self.node, &params).await,
             "getpeerinfo" => network::peer_info(&self.node).await,
+            "addnode" => peers::add_node(&self.node, &params).await,
+            "getaddednodeinfo" => peers::added_node_info(&self.node, &params).await,
+            "disconnectnode" => peers::disconnect_node(&self.node, &params).await,
+            "getnodeaddresses" => peers::node_addresses(&self.node, &params).await,
+            "setban" => peers::set_ban(&self.node, &params).await,
+            "listbanned" => peers::list_banned(&self.node).await,
+            "clearbanned" => peers::clear_banned(&self.node).await,
             name => {
                 if name == "getblocktemplate" {
                     mining::wait_for_template(&self.node, &params).await;
@@ -124,7 +132,6 @@ fn blocking(name: &str) -> Option<Blocking> {
         "getconnectioncount" => network::connection_count,
         "getnettotals" => network::net_totals,
         "connectpeer" => network::connect_peer,
-        "addnode" => network::add_node,
         "getrpcinfo" => control::rpc_info,
         "getindexinfo" => control::index_info,
         "getzmqnotifications" => control::zmq_notifications,
@@ -175,7 +182,19 @@ fn submit_failed(error: &SubmitError, tx: &Transaction) -> RpcError {
 mod tests {
     use super::blocking;
 
-    const ASYNC: [&str; 4] = ["waitfornewblock", "waitforblockheight", "waitforblock", "getpeerinfo"];
+    const ASYNC: [&str; 11] = [
+        "waitfornewblock",
+        "waitforblockheight",
+        "waitforblock",
+        "getpeerinfo",
+        "addnode",
+        "getaddednodeinfo",
+        "disconnectnode",
+        "getnodeaddresses",
+        "setban",
+        "listbanned",
+        "clearbanned",
+    ];
 
     #[test]
     fn every_method_of_the_table_has_code() {

@@ -1,5 +1,6 @@
 //! Peers. Source: Bitcoin Core rpc/net.cpp.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mycoin_p2p::{PeerInfo, Time};
@@ -71,6 +72,12 @@ pub(super) async fn peer_info(node: &Node) -> Answer {
     Ok(handle.peers().await.iter().map(peer_json).collect())
 }
 
+/// Bytes by message. Source: `getpeerinfo`; what is not known stands together as `*other*`.
+fn by_message(bytes: &BTreeMap<&'static str, u64>) -> Value {
+    let name = |command: &str| if command == "other" { "*other*".to_owned() } else { command.to_owned() };
+    bytes.iter().map(|(command, bytes)| (name(command), Value::from(*bytes))).collect::<Map<_, _>>().into()
+}
+
 fn peer_json(peer: &PeerInfo) -> Value {
     let seconds = |time: Option<Time>| time.map_or(0, Time::unix_seconds);
     let height = |height: Option<mycoin_primitives::Height>| height.map_or(-1, |height| i64::from(height.to_u32()));
@@ -83,10 +90,14 @@ fn peer_json(peer: &PeerInfo) -> Value {
     if let Some(address) = peer.local_address {
         put("addrbind", address.to_string().into());
     }
+    if let Some(address) = peer.our_address.filter(|address| !address.ip().is_unspecified()) {
+        put("addrlocal", address.to_string().into());
+    }
     put("network", if peer.address.is_ipv4() { "ipv4" } else { "ipv6" }.into());
     put("services", format!("{:016x}", peer.services).into());
     put("servicesnames", json!(service_names(peer.services)));
     put("relaytxes", peer.relays_transactions.into());
+    put("inv_to_send", peer.to_announce.into());
     put("lastsend", seconds(peer.last_sent).into());
     put("lastrecv", seconds(peer.last_received).into());
     put("last_transaction", seconds(peer.last_transaction).into());
@@ -111,14 +122,14 @@ fn peer_json(peer: &PeerInfo) -> Value {
     put("synced_headers", height(peer.synced_headers).into());
     put("synced_blocks", height(peer.synced_blocks).into());
     put("inflight", json!(peer.in_flight));
+    put("addr_relay_enabled", peer.kind.relays().into());
+    put("addr_processed", peer.addresses_taken.into());
+    put("addr_rate_limited", peer.addresses_dropped.into());
     put("permissions", json!([]));
     put("minfeefilter", encode::coins(Amount::from_sat(peer.min_fee_filter.to_sat_per_kvb())));
-    let kind = match (peer.inbound, &peer.target) {
-        (true, _) => "inbound",
-        (false, Some(_)) => "manual",
-        (false, None) => "outbound-full-relay",
-    };
-    put("connection_type", kind.into());
+    put("bytessent_per_msg", by_message(&peer.sent_by_message));
+    put("bytesrecv_per_msg", by_message(&peer.received_by_message));
+    put("connection_type", peer.kind.name().into());
     put("transport_protocol_type", peer.transport.name().into());
     put("session_id", peer.transport.session_id().map_or_else(String::new, |id| encode::hex(&id)).into());
     Value::Object(fields)
@@ -159,20 +170,4 @@ fn connect(node: &Node, address: &str) -> Answer {
         .connect(address)
         .map_err(|error| RpcError::invalid_parameter(error.to_string()).with_data(error.code(), error.next_step()))?;
     Ok(Value::Null)
-}
-
-/// Source: `addnode`. A peer that is connected to once is kept, so that both commands are the same.
-pub(super) fn add_node(node: &Node, params: &Params) -> Answer {
-    match params.str("command")? {
-        "add" | "onetry" => {}
-        "remove" => {
-            let text = "Error: Node could not be removed. It has not been added previously.";
-            return Err(RpcError::new(RpcError::NODE_NOT_ADDED, text));
-        }
-        _ => return Err(RpcError::new(RpcError::MISC, "addnode \"node\" \"command\": command is add or onetry")),
-    }
-    if params.opt_bool("v2transport").unwrap_or(false) {
-        return Err(RpcError::invalid_parameter("Error: v2transport requested but not enabled (see -v2transport)"));
-    }
-    connect(node, params.str("node")?)
 }

@@ -4,5 +4,6 @@ mod chain;
 mod clients;
 mod mining;
 mod node;
+mod peers;
 mod scripts;
 mod spends;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -23,7 +24,8 @@ pub(crate) struct Node {
     server: Option<Server>,
     address: SocketAddr,
     authorization: String,
-    _folder: TempDir,
+    folder: TempDir,
+    password: KeyPassword,
 }
 
 impl Node {
@@ -32,8 +34,33 @@ impl Node {
         let data = folder.path().join("regtest");
         ensure_private_dir(&data).expect("the folder is new");
         let password = KeyPassword::random().expect("the machine has randomness");
+        CertFolder::at(&data).ensure(&password, &[]).expect("the folder is new");
+        Self::open(folder, password, None)
+    }
+
+    /// The same node, stopped and started again; it listens for peers from now on.
+    pub(crate) fn restart(mut self) -> Self {
+        if let Some(server) = self.server.take() {
+            self.runtime.block_on(server.shutdown());
+        }
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("there is room"));
+        let password = std::mem::replace(&mut self.password, KeyPassword::random().expect("there is randomness"));
+        Self::open(folder, password, Some(([127, 0, 0, 1], 0).into()))
+    }
+
+    /// Where a file of the node's folder lies.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join("regtest").join(name)
+    }
+
+    /// Where it listens for peers.
+    pub(crate) fn p2p_address(&self) -> String {
+        self.server.as_ref().and_then(Server::p2p_address).expect("it listens").to_string()
+    }
+
+    fn open(folder: TempDir, password: KeyPassword, p2p: Option<SocketAddr>) -> Self {
+        let data = folder.path().join("regtest");
         let certificates = CertFolder::at(&data);
-        certificates.ensure(&password, &[]).expect("the folder is new");
         let local = SocketAddr::from(([127, 0, 0, 1], 0));
         let config = ServerConfig {
             network: Network::regtest(),
@@ -42,7 +69,7 @@ impl Node {
             trust: Trust::authority(&certificates.authority()).expect("just made"),
             rpc: local,
             rpc_cookie: Some(local),
-            p2p: None,
+            p2p,
             connect: Vec::new(),
             mining: MiningTrigger::Off,
             mine_to: None,
@@ -52,7 +79,7 @@ impl Node {
         let cookie = fs::read_to_string(data.join(".cookie")).expect("it is written before the first call");
         let authorization = format!("Basic {}", BASE64_STANDARD.encode(cookie));
         let address = server.cookie_address().expect("it was asked for");
-        Self { runtime, server: Some(server), address, authorization, _folder: folder }
+        Self { runtime, server: Some(server), address, authorization, folder, password }
     }
 
     fn post(&self, method: &str, params: &Value) -> Value {
