@@ -23,6 +23,8 @@ mod host;
 mod methods;
 mod mining;
 mod node;
+#[doc(hidden)]
+pub mod offline;
 mod server;
 
 pub use error::ServerError;
