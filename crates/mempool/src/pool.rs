@@ -179,6 +179,11 @@ impl Mempool {
         all
     }
 
+    /// All that wait, in no order: what needs none is spared the sorting.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
     /// The waiting transaction that spends `outpoint`.
     pub fn spender(&self, outpoint: &OutPoint) -> Option<Txid> {
         self.spenders.get(outpoint).copied()

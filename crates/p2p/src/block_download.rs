@@ -70,6 +70,26 @@ impl BlockDownload {
         self.asked.len() + self.judged.len()
     }
 
+    /// Whom the block was asked of.
+    pub(crate) fn asked_of(&self, hash: &BlockHash) -> Option<PeerId> {
+        self.asked.get(hash).copied()
+    }
+
+    /// How many blocks are asked for.
+    pub(crate) fn asked_count(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Whether the block came and has no verdict yet.
+    pub(crate) fn is_judged(&self, hash: &BlockHash) -> bool {
+        self.judged.contains(hash)
+    }
+
+    /// The block came.
+    pub(crate) fn judge(&mut self, hash: BlockHash) {
+        self.judged.insert(hash);
+    }
+
     fn is_free(&self, hash: &BlockHash) -> bool {
         !self.asked.contains_key(hash) && !self.judged.contains(hash) && !self.postponed.contains_key(hash)
     }
@@ -159,7 +179,10 @@ impl Node {
         }
         passed.append(&mut left);
         self.download.wanted = passed;
-        for (id, items) in requests {
+        for (id, mut items) in requests {
+            if let [Inventory::WitnessBlock(hash)] = items[..] {
+                items = vec![self.item_for_block(ctx, id, hash)];
+            }
             ctx.send(id, Message::GetData(items));
         }
     }
@@ -180,12 +203,16 @@ impl Node {
 
     /// The peer to ask: one that is known to have the block before others, then the one with the fewest requests.
     fn giver(&self, hash: &BlockHash, height: Height, except: Option<PeerId>) -> Option<PeerId> {
-        let givers = self.peers.values().filter(|peer| Some(peer.id) != except && peer.may_give(hash, height));
+        self.giver_besides(hash, height, &except.into_iter().collect())
+    }
+
+    pub(crate) fn giver_besides(&self, hash: &BlockHash, height: Height, except: &BTreeSet<PeerId>) -> Option<PeerId> {
+        let givers = self.peers.values().filter(|peer| !except.contains(&peer.id) && peer.may_give(hash, height));
         let best = givers.min_by_key(|peer| (!peer.chain.known.contains(hash), peer.chain.in_flight.len(), peer.id));
         best.map(|peer| peer.id)
     }
 
-    fn assign(&mut self, now: Time, hash: BlockHash, height: Height, id: PeerId) {
+    pub(crate) fn assign(&mut self, now: Time, hash: BlockHash, height: Height, id: PeerId) {
         self.download.asked.insert(hash, id);
         self.with_peer(id, |peer| {
             peer.chain.in_flight.insert(hash, BlockRequest { at: now, passed_over: None, height });
@@ -193,7 +220,7 @@ impl Node {
     }
 
     /// Takes a request back.
-    fn unassign(&mut self, hash: &BlockHash) {
+    pub(crate) fn unassign(&mut self, hash: &BlockHash) {
         if let Some(id) = self.download.asked.remove(hash) {
             self.with_peer(id, |peer| {
                 peer.chain.in_flight.remove(hash);
@@ -229,6 +256,7 @@ impl Node {
                 // It would fill the disk for nothing, as low-work headers would.
             } else if ctx.world.header_height(&block.header.prev_blockhash).is_some() {
                 self.download.judged.insert(hash);
+                self.announce_whole_early(ctx, &block);
                 ctx.actions.push(Action::SubmitBlock { peer: id, block });
             } else {
                 self.ask_headers_from_here(ctx, id);
@@ -239,6 +267,7 @@ impl Node {
 
     pub(crate) fn block_verdict(&mut self, ctx: &mut Context<'_>, id: PeerId, hash: BlockHash, verdict: BlockVerdict) {
         self.download.judged.remove(&hash);
+        let is_compact = self.compact_judged(&hash);
         if verdict != BlockVerdict::Accepted {
             self.download.refresh();
         }
@@ -251,13 +280,19 @@ impl Node {
                         peer.knows_block(height, hash);
                     }
                 });
+                self.compact_settled(ctx, &hash);
+                self.block_connected_from(ctx, id, &hash);
             }
-            BlockVerdict::AlreadyKnown => {}
+            BlockVerdict::AlreadyKnown => self.compact_settled(ctx, &hash),
             BlockVerdict::Invalid { reason } => {
                 // The server no longer wants it; should it still name it, nobody is asked in a circle.
                 self.postpone(ctx, hash);
-                self.blame(ctx, id, Offence::InvalidBlock { reason });
+                self.compact_settled(ctx, &hash);
+                if !is_compact {
+                    self.blame(ctx, id, Offence::InvalidBlock { reason });
+                }
             }
+            BlockVerdict::Mutated { .. } if is_compact => self.compact_mutated(id, hash),
             BlockVerdict::Mutated { reason } => self.blame(ctx, id, Offence::MutatedBlock { reason }),
             BlockVerdict::RetryLater | BlockVerdict::Failed { .. } => self.postpone(ctx, hash),
             BlockVerdict::UnknownParent => {
@@ -265,6 +300,7 @@ impl Node {
                 self.ask_headers_from_here(ctx, id);
             }
         }
+        self.serve_judged(ctx, hash);
         self.request_blocks(ctx);
     }
 

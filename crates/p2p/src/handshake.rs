@@ -8,7 +8,10 @@ use mycoin_primitives::bitcoin::p2p::address::Address;
 use mycoin_primitives::bitcoin::p2p::message_network::VersionMessage;
 
 use crate::address_manager::canonical;
-use crate::limits::{ANNOUNCEMENTS_AT_START, MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, USER_AGENT};
+use crate::compact;
+use crate::limits::{
+    ANNOUNCEMENTS_AT_START, COMPACT_PROTOCOL_VERSION, MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, USER_AGENT,
+};
 use crate::message::Message;
 use crate::node::{Context, Node};
 use crate::peer::{Introduction, Peer, Stage};
@@ -108,6 +111,9 @@ impl Node {
         if kind == ConnectionKind::Feeler {
             self.drop_peer(ctx, id, DisconnectReason::FeelerDone);
             return;
+        }
+        if peer.introduction.as_ref().is_some_and(|known| known.version >= COMPACT_PROTOCOL_VERSION) {
+            ctx.send(id, Message::SendCompact { high_bandwidth: false, version: compact::VERSION });
         }
         ctx.send(id, Message::SendHeaders);
         if !peer.is_inbound() && kind.relays() {

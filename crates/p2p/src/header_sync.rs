@@ -271,7 +271,13 @@ impl Node {
     }
 
     /// Has headers judged, unless as many of this peer's are being judged as may.
-    fn submit_headers(&mut self, ctx: &mut Context<'_>, id: PeerId, headers: Vec<Header>, work: Option<Work>) {
+    pub(crate) fn submit_headers(
+        &mut self,
+        ctx: &mut Context<'_>,
+        id: PeerId,
+        headers: Vec<Header>,
+        work: Option<Work>,
+    ) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(last) = headers.last().map(Header::block_hash) else { return };
         if peer.chain.headers_judged >= HEADERS_JUDGED_MAX {
@@ -299,6 +305,7 @@ impl Node {
         if verdict != HeadersVerdict::Accepted {
             self.with_peer(id, |peer| peer.chain.sync.presync = None);
         }
+        self.compact_header_judged(ctx, id, last, verdict == HeadersVerdict::Accepted);
         match verdict {
             HeadersVerdict::Accepted => self.headers_accepted(ctx, id, last, is_full),
             HeadersVerdict::Unconnected => self.headers_unconnected(ctx, id),
@@ -415,9 +422,15 @@ impl Node {
         if ctx.world.is_syncing() {
             return;
         }
+        let header = fresh.last().filter(|(last, _)| is_few && *last == tip).map(|(_, header)| *header);
+        let compact = header.and_then(|header| Some((self.compact_tip(ctx, &header)?, header)));
         for (id, peer) in &mut self.peers {
             if peer.is_ready() && !peer.chain.known.contains(&tip) {
-                ctx.send(*id, announcement(peer, tip, is_few.then_some(&fresh)));
+                let message = match &compact {
+                    Some((compact, header)) if peer.takes_compact(header) => compact.clone(),
+                    _ => announcement(peer, tip, is_few.then_some(&fresh)),
+                };
+                ctx.send(*id, message);
                 peer.chain.known.insert(tip);
             }
         }

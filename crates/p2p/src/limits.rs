@@ -135,6 +135,30 @@ pub(crate) const BLOCK_TIMEOUT_PER_PEER: Duration = Duration::from_secs(5 * 60);
 /// How long a block that could not be judged is left alone.
 pub(crate) const POSTPONED: Duration = Duration::from_secs(30);
 
+/// Transactions of a compact block: as many as its indexes can count (`CBlockHeaderAndShortTxIDs`, blockencodings.h).
+pub(crate) const BLOCK_TRANSACTIONS_MAX: usize = 65_535;
+/// How deep below the tip blocks are given as compact ones (`MAX_CMPCTBLOCK_DEPTH`).
+pub(crate) const COMPACT_DEPTH_MAX: u32 = 5;
+/// How deep below the tip single transactions of a block are given (`MAX_BLOCKTXN_DEPTH`).
+pub(crate) const BLOCK_TRANSACTIONS_DEPTH_MAX: u32 = 10;
+/// How high above the tip blocks are put together from compact ones (net_processing.cpp, `CMPCTBLOCK`).
+pub(crate) const COMPACT_AHEAD_MAX: u32 = 2;
+/// Peers that announce by compact blocks unasked (BIP152).
+pub(crate) const COMPACT_ANNOUNCERS_MAX: usize = 3;
+/// Peers that one block is put together from at once (`MAX_CMPCTBLOCKS_INFLIGHT_PER_BLOCK`).
+pub(crate) const COMPACT_DOWNLOADS_PER_BLOCK: usize = 3;
+/// Transactions kept for compact blocks besides the mempool (`DEFAULT_BLOCK_RECONSTRUCTION_EXTRA_TXN`) …
+pub(crate) const EXTRA_TRANSACTIONS_MAX: usize = 100;
+/// … and the weight of the heaviest of them: what is standard.
+pub(crate) const EXTRA_TRANSACTION_WEIGHT_MAX: u64 = 400_000;
+/// The oldest protocol version with compact blocks (`SHORT_IDS_BLOCKS_VERSION`).
+pub(crate) const COMPACT_PROTOCOL_VERSION: u32 = 70_014;
+/// How long a block of the tip may take before another peer is asked, too. Ours: three slow peers in a row delay it by
+/// three seconds.
+pub(crate) const TIP_BLOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// Peers that may be too late with such a block before it is left to the usual time-out.
+pub(crate) const TIP_BLOCK_TRIES_MAX: usize = 8;
+
 /// Transactions that one peer is asked for at once (`MAX_PEER_TX_REQUEST_IN_FLIGHT`).
 pub(crate) const TRANSACTIONS_IN_FLIGHT_PER_PEER: usize = 100;
 /// Announced transactions that are remembered for one peer (`MAX_PEER_TX_ANNOUNCEMENTS`).

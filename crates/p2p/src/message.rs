@@ -5,12 +5,15 @@
 use std::sync::Arc;
 
 use mycoin_primitives::bitcoin::VarInt;
+use mycoin_primitives::bitcoin::bip152::{BlockTransactions, BlockTransactionsRequest, HeaderAndShortIds};
 use mycoin_primitives::bitcoin::consensus::encode::{self, Decodable, Encodable, deserialize, deserialize_partial};
 use mycoin_primitives::bitcoin::p2p::address::{AddrV2Message, Address};
 use mycoin_primitives::bitcoin::p2p::message_blockdata::{GetBlocksMessage, GetHeadersMessage, Inventory};
+use mycoin_primitives::bitcoin::p2p::message_compact_blocks::SendCmpct;
 use mycoin_primitives::bitcoin::p2p::message_network::VersionMessage;
 use mycoin_primitives::{Block, Header, Transaction, Witness};
 
+use crate::compact_codec;
 use crate::limits::{ADDRESSES_MAX, HEADERS_MAX, INVENTORY_MAX, LOCATOR_MAX, USER_AGENT_MAX};
 
 /// A message between peers.
@@ -58,6 +61,19 @@ pub enum Message {
     Transaction(Arc<Transaction>),
     /// The same without it, for peers that ask so. Never received.
     TransactionWithoutWitness(Arc<Transaction>),
+    /// The sender gives compact blocks of that version (BIP152).
+    SendCompact {
+        /// Whether it wants new blocks as compact ones at once.
+        high_bandwidth: bool,
+        /// The version; 2 is the one with wtxids.
+        version: u64,
+    },
+    /// A block's header with short ids of its transactions.
+    CompactBlock(Arc<HeaderAndShortIds>),
+    /// Asks for transactions of a block by their places.
+    GetBlockTransactions(BlockTransactionsRequest),
+    /// The answer.
+    BlockTransactions(BlockTransactions),
     /// One of BIP37's bloom filter messages, which we refuse.
     Bloom,
     /// A message that we don't know or need.
@@ -123,6 +139,10 @@ impl Message {
             Self::GetBlocks(_) => "getblocks",
             Self::Block(_) | Self::BlockWithoutWitness(_) => "block",
             Self::Transaction(_) | Self::TransactionWithoutWitness(_) => "tx",
+            Self::SendCompact { .. } => "sendcmpct",
+            Self::CompactBlock(_) => "cmpctblock",
+            Self::GetBlockTransactions(_) => "getblocktxn",
+            Self::BlockTransactions(_) => "blocktxn",
             Self::Bloom => "filterclear",
             Self::Other => "other",
         }
@@ -144,6 +164,12 @@ impl Message {
             Self::BlockWithoutWitness(block) => write(out, &strip_block(block)),
             Self::Transaction(transaction) => write(out, transaction.as_ref()),
             Self::TransactionWithoutWitness(transaction) => write(out, &strip_transaction(transaction)),
+            Self::SendCompact { high_bandwidth, version } => {
+                write(out, &SendCmpct { send_compact: *high_bandwidth, version: *version });
+            }
+            Self::CompactBlock(block) => write(out, block.as_ref()),
+            Self::GetBlockTransactions(request) => write(out, request),
+            Self::BlockTransactions(transactions) => write(out, transactions),
             Self::Verack
             | Self::WtxidRelay
             | Self::SendAddrV2
@@ -187,6 +213,10 @@ impl Message {
             "headers" => Self::Headers(read_headers(payload)?),
             "block" => Self::Block(Arc::new(read(payload)?)),
             "tx" => Self::Transaction(Arc::new(read(payload)?)),
+            "sendcmpct" => compact_codec::read_send_compact(payload)?,
+            "cmpctblock" => Self::CompactBlock(Arc::new(compact_codec::read_compact_block(payload)?)),
+            "getblocktxn" => Self::GetBlockTransactions(compact_codec::read_block_transactions_request(payload)?),
+            "blocktxn" => Self::BlockTransactions(compact_codec::read_block_transactions(payload)?),
             "filterload" | "filteradd" | "filterclear" => Self::Bloom,
             _ => Self::Other,
         };
@@ -198,12 +228,12 @@ fn write<T: Encodable + ?Sized>(out: &mut Vec<u8>, value: &T) {
     value.consensus_encode(out).expect("a vector takes all bytes");
 }
 
-fn read<T: Decodable>(payload: &[u8]) -> Result<T, PayloadError> {
+pub(crate) fn read<T: Decodable>(payload: &[u8]) -> Result<T, PayloadError> {
     deserialize(payload).map_err(malformed)
 }
 
 /// Reads a list's length and refuses it when `limit` or the bytes that follow are too few for it.
-fn check_count(payload: &[u8], limit: usize, item_bytes: usize) -> Result<usize, PayloadError> {
+pub(crate) fn check_count(payload: &[u8], limit: usize, item_bytes: usize) -> Result<usize, PayloadError> {
     let (VarInt(count), used) = deserialize_partial::<VarInt>(payload).map_err(malformed)?;
     let bytes = payload.len() - used;
     match usize::try_from(count) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::Time;
 use crate::codec::CodecError;
+use crate::compact::CompactError;
 use crate::message::PayloadError;
 
 /// Something that no peer that follows the protocol does. Only its sender is blamed for it.
@@ -44,6 +45,21 @@ pub enum Offence {
     MutatedBlock {
         /// Bitcoin's reject string.
         reason: String,
+    },
+    /// A compact block that cannot be one.
+    #[error("it sent an impossible compact block ({error})")]
+    InvalidCompactBlock {
+        /// What is wrong with it.
+        error: CompactError,
+    },
+    /// Transactions of a block came a second time, after the first ones did not fit (BIP152).
+    #[error("it sent a block's transactions twice")]
+    BlockTransactionsRepeated,
+    /// It asked for a transaction that a block does not have (BIP152).
+    #[error("it asked for transactions beyond the {transactions} of a block")]
+    BlockTransactionsOutOfRange {
+        /// How many the block has.
+        transactions: usize,
     },
     /// A transaction breaks a consensus rule.
     #[error("it sent an invalid transaction ({reason})")]
@@ -92,9 +108,12 @@ pub(crate) enum Penalty {
 pub(crate) const fn penalty(offence: &Offence) -> Penalty {
     match offence {
         // Invalid.
-        Offence::HeadersNotContinuous | Offence::InvalidHeader { .. } | Offence::InvalidBlock { .. } => {
-            Penalty::Discourage
-        }
+        Offence::HeadersNotContinuous
+        | Offence::InvalidHeader { .. }
+        | Offence::InvalidBlock { .. }
+        | Offence::InvalidCompactBlock { .. }
+        | Offence::BlockTransactionsRepeated
+        | Offence::BlockTransactionsOutOfRange { .. } => Penalty::Discourage,
         // Mutated. The hash is not marked invalid: another peer may have the body that belongs to it.
         Offence::MutatedBlock { .. } => Penalty::Discourage,
         // Whoever relays for others may be one rule behind; Bitcoin Core disconnects for the rest of these too, or not even.

@@ -20,6 +20,7 @@ use rand::{Rng as _, SeedableRng as _};
 use crate::address_manager::{AddressManager, canonical};
 use crate::bans::{Ban, Bans};
 use crate::block_download::BlockDownload;
+use crate::compact_relay::CompactRelay;
 use crate::dialer::Dialer;
 use crate::handshake::our_services;
 use crate::limits::{FEE_FILTER_INTERVAL, FEELER_INTERVAL, HANDSHAKE_TIMEOUT, PING_INTERVAL, PING_TIMEOUT};
@@ -70,6 +71,7 @@ pub struct Node {
     pub(crate) addresses: AddressManager,
     pub(crate) download: BlockDownload,
     pub(crate) transactions: TransactionRelay,
+    pub(crate) compact: CompactRelay,
     /// Blocks of the best chain that were announced, newest first: from here the next announcement goes on.
     pub(crate) announced: VecDeque<BlockHash>,
     pub(crate) bans: Bans,
@@ -98,6 +100,7 @@ impl Node {
             addresses,
             download: BlockDownload::new(),
             transactions: TransactionRelay::new(),
+            compact: CompactRelay::default(),
             announced: VecDeque::new(),
             bans: Bans::new(config.bans, now),
             dial_learned: config.dial_learned,
@@ -170,7 +173,7 @@ impl Node {
     /// How many things are remembered about transactions and blocks under way: for tests that nothing leaks.
     #[doc(hidden)]
     pub fn requests_under_way(&self) -> usize {
-        self.transactions.requests_under_way() + self.download.under_way()
+        self.transactions.requests_under_way() + self.download.under_way() + self.compact.under_way()
     }
 
     /// How many headers whose chain lacks work are in memory, and how many bits about others: for tests of floods.
@@ -222,6 +225,7 @@ impl Node {
             self.dialer.ended(target, ctx.now);
         }
         self.download.release(&peer);
+        self.compact.release(id);
         self.release_transactions(&peer);
         self.begin_header_sync(ctx);
         self.request_blocks(ctx);
@@ -270,6 +274,10 @@ impl Node {
             Message::GetBlocks(request) => self.hashes_wanted(ctx, id, &request),
             Message::Headers(headers) => self.headers_came(ctx, id, headers),
             Message::Block(block) | Message::BlockWithoutWitness(block) => self.block_came(ctx, id, block),
+            Message::SendCompact { high_bandwidth, version } => self.send_compact_came(id, high_bandwidth, version),
+            Message::CompactBlock(block) => self.compact_block_came(ctx, id, block),
+            Message::GetBlockTransactions(request) => self.block_transactions_wanted(ctx, id, &request),
+            Message::BlockTransactions(given) => self.block_transactions_came(ctx, id, given),
             Message::Transaction(_) | Message::TransactionWithoutWitness(_) if !self.relays_with(id) => {
                 self.blame(ctx, id, Offence::UnwantedTransaction);
             }
@@ -320,12 +328,14 @@ impl Node {
     fn not_found(&mut self, ctx: &mut Context<'_>, id: PeerId, items: &[Inventory]) {
         for item in items {
             match item {
-                Inventory::Block(hash) | Inventory::WitnessBlock(hash) => self.block_not_found(id, *hash),
+                Inventory::Block(hash) | Inventory::WitnessBlock(hash) | Inventory::CompactBlock(hash) => {
+                    self.block_not_found(id, *hash)
+                }
                 Inventory::Transaction(txid) | Inventory::WitnessTransaction(txid) => {
                     self.transaction_failed(TransactionKey::Txid(*txid), id);
                 }
                 Inventory::WTx(wtxid) => self.transaction_failed(TransactionKey::Wtxid(*wtxid), id),
-                Inventory::CompactBlock(_) | Inventory::Error | Inventory::Unknown { .. } => {}
+                Inventory::Error | Inventory::Unknown { .. } => {}
             }
         }
         self.request_blocks(ctx);
@@ -366,6 +376,7 @@ impl Node {
     fn tick(&mut self, ctx: &mut Context<'_>) {
         self.check_times(ctx);
         self.dial(ctx);
+        self.hurry_tip_blocks(ctx);
         self.move_stalled_blocks(ctx);
         self.announce_transactions(ctx);
         if self.next_second <= ctx.now {

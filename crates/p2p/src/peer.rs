@@ -8,6 +8,7 @@ use mycoin_primitives::bitcoin::p2p::ServiceFlags;
 use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
 use mycoin_primitives::{BlockHash, FeeRate, Height, Txid, Wtxid};
 
+use crate::compact_relay::PeerCompact;
 use crate::header_sync::HeaderSync;
 use crate::limits::{ADDRESS_MILLITOKENS_PER_SECOND, ADDRESS_TOKENS_MAX, KNOWN_BLOCKS_MAX, KNOWN_TRANSACTIONS_MAX};
 use crate::world::WaitingTransaction;
@@ -209,6 +210,7 @@ pub(crate) struct Peer {
     pub(crate) chain: PeerChain,
     pub(crate) relay: PeerRelay,
     pub(crate) allowance: AddressAllowance,
+    pub(crate) compact: PeerCompact,
     /// Whether it has asked for addresses; it is answered once.
     pub(crate) addresses_given: bool,
     /// What it asked for and has not got yet.
@@ -263,6 +265,7 @@ impl Peer {
                 last_transaction: None,
             },
             allowance: AddressAllowance::new(now),
+            compact: PeerCompact::default(),
             addresses_given: false,
             wants: VecDeque::new(),
             is_reading: false,
@@ -333,6 +336,8 @@ impl Peer {
             synced_headers: self.chain.best_known.map(|(height, _)| height),
             synced_blocks,
             in_flight: self.chain.in_flight.values().map(|request| request.height).collect(),
+            compact_to: self.compact.announces,
+            compact_from: self.compact.wants,
             min_fee_filter: self.relay.fee_filter,
             connected_at: self.connected_at,
             last_received: None,

@@ -115,6 +115,10 @@ pub struct PeerInfo {
     pub synced_blocks: Option<Height>,
     /// Heights of the blocks that we asked it for.
     pub in_flight: Vec<Height>,
+    /// Whether we asked it to announce blocks by compact ones (BIP152, high bandwidth).
+    pub compact_to: bool,
+    /// Whether it asked us for that.
+    pub compact_from: bool,
     /// The least fee rate that it takes.
     pub min_fee_filter: FeeRate,
     /// When it connected.

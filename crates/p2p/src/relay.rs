@@ -277,8 +277,12 @@ impl Node {
                 self.with_peer(id, |peer| peer.relay.last_transaction = Some(ctx.now));
             }
             TransactionVerdict::AlreadyKnown | TransactionVerdict::Failed { .. } => {}
-            TransactionVerdict::MissingInputs { parents } => self.keep_orphan(ctx, id, transaction, &parents),
+            TransactionVerdict::MissingInputs { parents } => {
+                self.compact.keep_extra(wtxid, &transaction);
+                self.keep_orphan(ctx, id, transaction, &parents);
+            }
             TransactionVerdict::Refused { reason } => {
+                self.compact.keep_extra(wtxid, &transaction);
                 self.transactions.refused.insert(wtxid);
                 self.blame(ctx, id, Offence::RefusedTransaction { reason });
             }

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use mycoin_primitives::bitcoin::p2p::address::{AddrV2, AddrV2Message, Address};
 use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
 use mycoin_primitives::{BlockHash, Transaction};
+use rand::rngs::StdRng;
 
 use crate::address_manager::KnownAddress;
+use crate::compact_serve::{Latest, compact_answer};
 use crate::limits::{GETDATA_MAX, INVENTORY_MAX, SERVED_AT_ONCE};
 use crate::message::Message;
 use crate::misbehavior::Offence;
@@ -27,12 +29,12 @@ enum Answer {
     Nothing,
 }
 
-fn answer(world: &dyn World, item: &Inventory) -> Answer {
+fn answer(world: &dyn World, item: &Inventory, latest: &mut Latest, rng: &mut StdRng) -> Answer {
     let block = |hash: &BlockHash| world.block(hash);
     let found = match item {
-        // BIP152 allows a whole block as the answer to a wish for a compact one.
-        Inventory::WitnessBlock(hash) | Inventory::CompactBlock(hash) => {
-            block(hash).map(|block| (Message::Block(block), SERVED_AT_ONCE))
+        Inventory::WitnessBlock(hash) => block(hash).map(|block| (Message::Block(block), SERVED_AT_ONCE)),
+        Inventory::CompactBlock(hash) => {
+            compact_answer(latest, world, hash, rng).map(|message| (message, SERVED_AT_ONCE))
         }
         Inventory::Block(hash) => block(hash).map(|block| (Message::BlockWithoutWitness(block), SERVED_AT_ONCE)),
         Inventory::WTx(wtxid) => world.transaction(wtxid).map(with_witness),
@@ -70,15 +72,18 @@ impl Node {
         self.serve(ctx, id);
     }
 
-    fn serve(&mut self, ctx: &mut Context<'_>, id: PeerId) {
+    pub(crate) fn serve(&mut self, ctx: &mut Context<'_>, id: PeerId) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         if peer.is_reading {
             return;
         }
         let (mut bytes, mut looked_up, mut missing) = (0, 0, Vec::new());
         while bytes < SERVED_AT_ONCE && looked_up < GETDATA_MAX {
+            if peer.wants.front().is_some_and(|item| self.compact.served.waits(item)) {
+                break;
+            }
             let Some(item) = peer.wants.pop_front() else { break };
-            match answer(ctx.world, &item) {
+            match answer(ctx.world, &item, &mut self.compact.served, &mut self.rng) {
                 Answer::Found(message, size) => {
                     if let Message::Block(block) | Message::BlockWithoutWitness(block) = &message {
                         peer.chain.known.insert(block.block_hash());

@@ -1,5 +1,6 @@
 //! What the protocol asks of the node around it, and what it hands over to be judged.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use mycoin_primitives::{Block, BlockHash, FeeRate, Header, Height, Transaction, Txid, Work, Wtxid};
@@ -47,6 +48,8 @@ pub trait World {
     fn transaction_by_txid(&self, txid: &Txid) -> Option<Arc<Transaction>>;
     /// Up to `max` transactions of the mempool, parents before children, which a new peer is told about.
     fn waiting_transactions(&self, max: usize) -> Vec<WaitingTransaction>;
+    /// Shows the mempool's transactions, in any order, until `visit` breaks off; quickly, for a block waits for it.
+    fn mempool_transactions(&self, visit: &mut dyn FnMut(&Wtxid, &Arc<Transaction>) -> ControlFlow<()>);
     /// The least fee rate that the mempool takes now, which peers are told (BIP133).
     fn min_fee(&self) -> FeeRate;
     /// Whether many blocks (more than a day's, or some 24) of the best known headers are missing. Transactions are not asked

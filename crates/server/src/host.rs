@@ -1,5 +1,6 @@
 //! What the peers' protocol asks of the node, and what it hands in.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use mycoin_chain::{AcceptError, BlockStatus};
@@ -116,6 +117,10 @@ impl World for Node {
             fee_rate: entry.fee_rate(),
         });
         waiting.collect()
+    }
+
+    fn mempool_transactions(&self, visit: &mut dyn FnMut(&Wtxid, &Arc<Transaction>) -> ControlFlow<()>) {
+        let _ = self.mempool().entries().try_for_each(|entry| visit(&entry.wtxid, &entry.tx));
     }
 
     fn min_fee(&self) -> FeeRate {

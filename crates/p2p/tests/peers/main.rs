@@ -1,6 +1,7 @@
 //! The peers' protocol, tested from outside: framing, one node against scripted peers, networks in one process, sockets,
 //! transports.
 
+mod compact;
 mod framing;
 mod protocol;
 mod simulation;

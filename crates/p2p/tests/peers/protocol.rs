@@ -146,13 +146,13 @@ fn the_handshake_goes_as_bitcoins_does() {
     let first = script.event(Event::Connected { peer: PeerId(1), address: ([10, 0, 0, 1], 1).into(), target });
     assert_eq!(commands(&first, 1), ["version"], "who dials speaks first");
     assert_eq!(commands(&script.says(1, version(9, 70_016)), 1), ["wtxidrelay", "sendaddrv2", "verack"]);
-    assert_eq!(commands(&script.says(1, Message::Verack), 1), ["sendheaders", "getaddr", "getheaders"]);
+    assert_eq!(commands(&script.says(1, Message::Verack), 1), ["sendcmpct", "sendheaders", "getaddr", "getheaders"]);
     assert!(commands(&script.wait(1), 1).starts_with(&["ping", "feefilter"]));
 
     assert_eq!(commands(&script.connect(2, [10, 0, 0, 2]), 2), [""; 0], "who is dialled waits");
     let answer = script.says(2, version(8, 70_015));
     assert_eq!(commands(&answer, 2), ["version", "sendaddrv2", "verack"], "older than BIP339");
-    assert_eq!(commands(&script.says(2, Message::Verack), 2), ["sendheaders", "getheaders"]);
+    assert_eq!(commands(&script.says(2, Message::Verack), 2), ["sendcmpct", "sendheaders", "getheaders"]);
     let peers = script.node.peers(script.now, &script.world);
     assert_eq!(peers[1].user_agent, "/Puppet[31m:1/", "no escape codes");
     assert!(peers.iter().all(|peer| peer.handshake_complete));
@@ -494,7 +494,7 @@ fn a_peer_gets_one_block_and_then_reads_it() {
     assert!(script.says(1, Message::GetData(vec![Inventory::CompactBlock(hashes[2])])).is_empty());
     assert!(matches!(sent(&script.event(drained.clone()), 1)[..], [Message::BlockWithoutWitness(_)]));
     let rest = script.event(drained.clone());
-    assert!(matches!(sent(&rest, 1)[..], [Message::Block(_), Message::NotFound(_)]), "{rest:?}");
+    assert!(matches!(sent(&rest, 1)[..], [Message::CompactBlock(_), Message::NotFound(_)]), "{rest:?}");
     assert!(script.event(drained).is_empty());
 }
 

@@ -1,6 +1,7 @@
 //! A chain and mempool just good enough to be told about: lowest difficulty, the highest complete branch wins.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use mycoin_p2p::{
@@ -53,11 +54,20 @@ fn work_of(height: u32) -> Work {
     Work::from_be_bytes(bytes)
 }
 
+/// Writes what the coinbase says of the witnesses (BIP141).
+fn commit_to_witnesses(block: &mut Block) {
+    let root = block.witness_root().expect("it has a coinbase");
+    let commitment = Block::compute_witness_commitment(&root, &[0; 32]);
+    let script = [&[0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed], commitment.as_byte_array().as_slice()].concat();
+    block.txdata[0].output.push(TxOut { value: Amount::ZERO, script_pubkey: ScriptBuf::from_bytes(script) });
+}
+
 /// A block on `parent` with a proof of work; `tag` makes two blocks at one place differ.
 pub(crate) fn mine(parent: BlockHash, height: u32, tag: u32, transactions: Vec<Transaction>) -> Block {
     let mut coinbase = payment(Txid::all_zeros(), u32::MAX);
     coinbase.lock_time = LockTime::from_consensus(height);
     coinbase.output[0].value = Amount::from_sat(u64::from(tag));
+    coinbase.input[0].witness = Witness::from_slice(&[[0; 32]]);
     let mut txdata = vec![coinbase];
     txdata.extend(transactions);
     let header = Header {
@@ -69,6 +79,7 @@ pub(crate) fn mine(parent: BlockHash, height: u32, tag: u32, transactions: Vec<T
         nonce: 0,
     };
     let mut block = Block { header, txdata };
+    commit_to_witnesses(&mut block);
     block.header.merkle_root = block.compute_merkle_root().expect("it has a coinbase");
     while block.header.validate_pow(block.header.target()).is_err() {
         block.header.nonce += 1;
@@ -331,6 +342,10 @@ impl World for ToyWorld {
 
     fn waiting_transactions(&self, max: usize) -> Vec<WaitingTransaction> {
         self.state().mempool.values().take(max).map(|tx| waiting(tx)).collect()
+    }
+
+    fn mempool_transactions(&self, visit: &mut dyn FnMut(&Wtxid, &Arc<Transaction>) -> ControlFlow<()>) {
+        let _ = self.state().mempool.iter().try_for_each(|(wtxid, transaction)| visit(wtxid, transaction));
     }
 
     fn min_fee(&self) -> FeeRate {
