@@ -220,6 +220,8 @@ pub(crate) const ADDRESS_FAILURES_FORGIVEN: u32 = 7 * 24 * 60 * 60;
 pub(crate) const ADDRESS_REPLACEMENT: u32 = 4 * 60 * 60;
 /// Seconds after which an address gets a place whose holder was never dialled (`ADDRMAN_TEST_WINDOW`).
 pub(crate) const ADDRESS_TEST_WINDOW: u32 = 40 * 60;
+/// Seconds between two notes that an address was seen, after our own connections with it.
+pub(crate) const ADDRESS_SEEN_INTERVAL: u32 = 20 * 60;
 /// Seconds for which an address rests after it was dialled.
 pub(crate) const ADDRESS_RETRY: u32 = 10 * 60;
 /// Bytes of transactions given in one go; then the peer must have read them before it gets more.

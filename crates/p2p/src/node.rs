@@ -223,6 +223,9 @@ impl Node {
         let Some(peer) = self.peers.remove(&id) else { return };
         if let Some(target) = &peer.target {
             self.dialer.ended(target, ctx.now);
+            if peer.is_ready() {
+                self.addresses.seen(peer.address, ctx.now);
+            }
         }
         self.download.release(&peer);
         self.compact.release(id);

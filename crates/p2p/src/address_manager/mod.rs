@@ -30,8 +30,8 @@ use crate::Time;
 use crate::limits::{
     ADDRESS_ATTEMPTS_MAX, ADDRESS_BUCKET_SIZE, ADDRESS_COLLISIONS_MAX, ADDRESS_FAILURES_FORGIVEN, ADDRESS_HORIZON,
     ADDRESS_NEW_BUCKETS, ADDRESS_NEW_BUCKETS_PER_SOURCE, ADDRESS_NEW_SLOTS, ADDRESS_PENALTY, ADDRESS_REPLACEMENT,
-    ADDRESS_RETRY, ADDRESS_TEST_WINDOW, ADDRESS_TRIED_BUCKETS, ADDRESS_TRIED_BUCKETS_PER_GROUP, ADDRESS_TRIES_UNPROVEN,
-    ADDRESSES_MAX,
+    ADDRESS_RETRY, ADDRESS_SEEN_INTERVAL, ADDRESS_TEST_WINDOW, ADDRESS_TRIED_BUCKETS, ADDRESS_TRIED_BUCKETS_PER_GROUP,
+    ADDRESS_TRIES_UNPROVEN, ADDRESSES_MAX,
 };
 
 /// A bucket's number times its size, and the place in it.
@@ -256,6 +256,19 @@ impl AddressManager {
             }
             Some(_) => {}
             None => self.make_tried(address, fresh),
+        }
+    }
+
+    /// Notes that a connection with `address` has ended, which shows that it was there until now. Said at the end, and not
+    /// more often than each twenty minutes, so that nobody reads our connections from it.
+    ///
+    /// Source: Bitcoin Core `AddrManImpl::Connected_`.
+    pub(crate) fn seen(&mut self, address: SocketAddr, now: Time) {
+        let now = seconds(now);
+        if let Some(known) = self.known.get_mut(&canonical(address))
+            && now.saturating_sub(known.last_seen) > ADDRESS_SEEN_INTERVAL
+        {
+            known.last_seen = now;
         }
     }
 

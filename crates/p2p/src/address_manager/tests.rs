@@ -297,6 +297,21 @@ fn a_tried_address_that_nobody_could_test_gives_way_after_forty_minutes() {
 }
 
 #[test]
+fn the_end_of_a_connection_says_that_an_address_was_seen() {
+    let mut book = Book::new();
+    book.manager.succeeded(public(1), SERVICES, NOW);
+    for (wait, is_noted) in
+        [(ADDRESS_SEEN_INTERVAL - 1, false), (ADDRESS_SEEN_INTERVAL, false), (ADDRESS_SEEN_INTERVAL + 1, true)]
+    {
+        book.manager.seen(public(1), later(wait));
+        let seen = book.manager.known[&public(1)].last_seen;
+        assert_eq!(seen, if is_noted { seconds(later(wait)) } else { seconds(NOW) });
+    }
+    book.manager.seen(public(2), NOW);
+    assert_eq!(book.manager.known.len(), 1, "who is not known stays so");
+}
+
+#[test]
 fn an_address_rests_after_a_try() {
     let mut book = Book::new();
     let nobody = |_: &SocketAddr, _: &KnownAddress| false;

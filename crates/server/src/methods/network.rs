@@ -114,11 +114,11 @@ fn peer_json(peer: &PeerInfo) -> Value {
     put("version", peer.version.into());
     put("subver", peer.user_agent.clone().into());
     put("inbound", peer.inbound.into());
-    // Neither compact blocks (BIP152) nor headers before headers are spoken.
+    // Compact blocks (BIP152) are not spoken.
     put("bip152_hb_to", false.into());
     put("bip152_hb_from", false.into());
     put("startingheight", peer.starting_height.into());
-    put("presynced_headers", (-1).into());
+    put("presynced_headers", height(peer.presynced_headers).into());
     put("synced_headers", height(peer.synced_headers).into());
     put("synced_blocks", height(peer.synced_blocks).into());
     put("inflight", json!(peer.in_flight));
