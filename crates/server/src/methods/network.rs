@@ -114,9 +114,8 @@ fn peer_json(peer: &PeerInfo) -> Value {
     put("version", peer.version.into());
     put("subver", peer.user_agent.clone().into());
     put("inbound", peer.inbound.into());
-    // Compact blocks (BIP152) are not spoken.
-    put("bip152_hb_to", false.into());
-    put("bip152_hb_from", false.into());
+    put("bip152_hb_to", peer.compact_to.into());
+    put("bip152_hb_from", peer.compact_from.into());
     put("startingheight", peer.starting_height.into());
     put("presynced_headers", height(peer.presynced_headers).into());
     put("synced_headers", height(peer.synced_headers).into());
