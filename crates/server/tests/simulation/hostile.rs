@@ -191,7 +191,7 @@ impl Hostile {
             Kind::LyingLengths => self.lie(),
             Kind::WithheldTransactions => {
                 let junk: Vec<Inventory> =
-                    (0..20).map(|_| Inventory::WTx(Wtxid::from_byte_array(self.rng.random()))).collect();
+                    (0..8).map(|_| Inventory::WTx(Wtxid::from_byte_array(self.rng.random()))).collect();
                 self.one(&Message::Inv(junk))
             }
             Kind::HeaderFlood => self.flood_headers(),
