@@ -9,6 +9,7 @@ mod commands;
 mod context;
 mod error;
 mod output;
+mod progress;
 mod prompt;
 mod shutdown;
 
@@ -67,7 +68,7 @@ const fn is_service(command: &Command) -> bool {
 /// The log goes to standard error; `RUST_LOG` chooses what it tells.
 fn start_log(json: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,fjall=warn,lsm_tree=warn"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| progress::Log).with_target(false);
     if json {
         log.json().init();
     } else {

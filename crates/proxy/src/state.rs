@@ -87,6 +87,7 @@ pub(crate) struct State {
     pub(crate) connects: PerMinute<ClientKey>,
     pub(crate) fees: tokio::sync::Mutex<Option<(Instant, Value)>>,
     peers: Mutex<Option<(Instant, Option<u32>)>>,
+    sync: Mutex<Option<(Instant, Option<Value>)>>,
 }
 
 impl State {
@@ -115,6 +116,7 @@ impl State {
             connects: PerMinute::new(10),
             fees: tokio::sync::Mutex::default(),
             peers: Mutex::default(),
+            sync: Mutex::default(),
         })
     }
 
@@ -204,6 +206,21 @@ impl State {
         let peers = if away { None } else { ask(&*self.upstream, "getconnectioncount", Value::Null).await.ok() };
         *self.peers.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), peers));
         peers
+    }
+
+    /// How far the base server has caught up with its own peers; `None` while it does not answer.
+    pub(crate) async fn sync(&self) -> Option<Value> {
+        let last = self.sync.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((at, sync)) = last
+            && at.elapsed() < PEERS_FRESH
+        {
+            return sync;
+        }
+        let away = *self.health.borrow() == Health::ServerAway;
+        let info = if away { None } else { ask(&*self.upstream, "getblockchaininfo", Value::Null).await.ok() };
+        let sync = info.and_then(|mut info: Value| info.get_mut("sync").map(Value::take));
+        *self.sync.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), sync.clone()));
+        sync
     }
 }
 

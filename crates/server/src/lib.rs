@@ -25,7 +25,9 @@ mod mining;
 mod node;
 #[doc(hidden)]
 pub mod offline;
+mod progress;
 mod server;
 
 pub use error::ServerError;
+pub use progress::SyncProgress;
 pub use server::{Server, ServerConfig};

@@ -23,6 +23,7 @@ use tokio::sync::{broadcast, watch};
 use crate::clock;
 use crate::filters::Filters;
 use crate::mining::Miner;
+use crate::progress::{Meter, SyncProgress};
 
 /// How many events a slow subscriber may lag behind before it is dropped.
 const EVENT_BUFFER: usize = 1_024;
@@ -33,6 +34,7 @@ pub(crate) struct Node {
     pub(crate) miner: Miner,
     pub(crate) started: Instant,
     pub(crate) filters: Filters,
+    meter: Meter,
     mempool: Mutex<Mempool>,
     /// How often a transaction came or went, and one.
     mempool_sequence: AtomicU64,
@@ -68,6 +70,7 @@ impl Node {
             miner,
             started: Instant::now(),
             filters: Filters::default(),
+            meter: Meter::default(),
             mempool: Mutex::new(mempool),
             mempool_sequence: AtomicU64::new(1),
             order: Mutex::new(()),
@@ -117,6 +120,18 @@ impl Node {
 
     pub(crate) fn peers(&self) -> Option<&P2pHandle> {
         self.p2p.get()
+    }
+
+    /// Notes where the chain stands, so that its progress can be told.
+    pub(crate) fn measure(&self) {
+        let bytes = self.peers().map_or(0, |peers| peers.totals().bytes_received);
+        self.meter.note(Instant::now(), self.chain.tip().height, bytes);
+    }
+
+    /// How far the chain has caught up with the headers that are known.
+    pub(crate) fn progress(&self) -> SyncProgress {
+        let (blocks, headers) = (self.chain.tip().height, self.chain.best_header().height);
+        SyncProgress::new(self.is_syncing(), headers, blocks, self.meter.rate())
     }
 
     /// Asks the server to stop, as the method `stop` does.

@@ -21,11 +21,14 @@ use crate::error::ServerError;
 use crate::methods::Methods;
 use crate::mining::{self, Miner};
 use crate::node::Node;
+use crate::progress::SyncProgress;
 
 /// How often old transactions are looked for, and mempool and addresses are saved.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(600);
 /// How many valid signatures are remembered; each takes about 100 bytes.
 const SIGNATURES_MAX: usize = 100_000;
+/// How often it is noted where the chain stands.
+const METERING_INTERVAL: Duration = Duration::from_secs(1);
 const MEMPOOL_FILE: &str = "mempool.dat";
 const PEERS_FILE: &str = "peers.dat";
 const COOKIE_FILE: &str = ".cookie";
@@ -107,6 +110,7 @@ impl Server {
             serving.push(tokio::spawn(server.serve(methods, asked.clone())));
             address
         });
+        serving.push(tokio::spawn(metering(Arc::clone(&node), asked.clone())));
         serving.push(tokio::spawn(housekeeping(Arc::clone(&node), config.folder.clone(), asked)));
         Ok(Self { node, folder: config.folder, rpc, cookie, shutdown, serving, miner })
     }
@@ -124,6 +128,11 @@ impl Server {
     /// Where peers connect to.
     pub fn p2p_address(&self) -> Option<SocketAddr> {
         self.node.peers().and_then(mycoin_p2p::P2pHandle::local_addr)
+    }
+
+    /// How far it has caught up with its peers.
+    pub fn progress(&self) -> SyncProgress {
+        self.node.progress()
     }
 
     /// Returns when somebody called the method `stop`.
@@ -169,6 +178,16 @@ pub(crate) fn read_optional(path: &std::path::Path) -> Result<Vec<u8>, ServerErr
         Ok(bytes) => Ok(bytes),
         Err(FilesError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error.into()),
+    }
+}
+
+async fn metering(node: Arc<Node>, mut shutdown: watch::Receiver<bool>) {
+    loop {
+        node.measure();
+        tokio::select! {
+            _ = shutdown.wait_for(|asked| *asked) => return,
+            () = tokio::time::sleep(METERING_INTERVAL) => {}
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::commands::server::miner_script;
 use crate::commands::tls;
 use crate::context::{Addresses, Context};
 use crate::error::CliError;
-use crate::{output, shutdown};
+use crate::{output, progress, shutdown};
 
 pub(crate) async fn run(context: &Context, command: args::Demo) -> Result<(), CliError> {
     let folder = context.ready_folder()?;
@@ -57,6 +57,7 @@ pub(crate) async fn run(context: &Context, command: args::Demo) -> Result<(), Cl
     tokio::select! {
         () = shutdown::asked() => {}
         () = server.stop_was_called() => {}
+        never = progress::show(&server, context.json) => match never {},
     }
     if !context.json {
         output::line("Stopping…");

@@ -13,7 +13,7 @@ use crate::args;
 use crate::commands::tls;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::{output, shutdown};
+use crate::{output, progress, shutdown};
 
 /// The wallet that the built-in miner pays unless told otherwise.
 const MINER_WALLET: &str = "miner";
@@ -50,6 +50,7 @@ pub(crate) async fn run(context: &Context, command: args::Server) -> Result<(), 
     tokio::select! {
         () = shutdown::asked() => {}
         () = server.stop_was_called() => {}
+        never = progress::show(&server, context.json) => match never {},
     }
     server.shutdown().await;
     Ok(())

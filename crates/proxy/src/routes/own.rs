@@ -23,9 +23,10 @@ pub(super) async fn health(Shared(app): Shared<App>) -> Response {
     let health = *app.health.borrow();
     let height = *app.height.borrow();
     match health.reason() {
-        None => Json(json!({ "status": health.status(), "height": height })).into_response(),
+        None => Json(json!({ "status": health.status(), "height": height, "sync": app.sync().await })).into_response(),
         Some(reason) => {
-            let body = json!({ "status": health.status(), "reason": reason, "height": height });
+            let body =
+                json!({ "status": health.status(), "reason": reason, "height": height, "sync": app.sync().await });
             (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
         }
     }

@@ -12,26 +12,33 @@ use crate::encode::{self, BlockDetail, HeaderFacts};
 use crate::node::Node;
 
 pub(super) fn blockchain_info(node: &Node, _: &Params) -> Answer {
-    let (tip, best) = (node.chain.tip(), node.chain.best_header());
-    let syncing = node.is_syncing();
-    let progress =
-        if best.height > tip.height { f64::from(tip.height.to_u32()) / f64::from(best.height.to_u32()) } else { 1.0 };
+    let (tip, progress) = (node.chain.tip(), node.progress());
     Ok(json!({
         "chain": node.network().name,
         "blocks": tip.height,
-        "headers": best.height,
+        "headers": progress.headers,
         "bestblockhash": tip.hash.to_string(),
         "bits": encode::bits(tip.header.bits),
         "target": encode::target(tip.header.bits),
         "difficulty": encode::difficulty(&tip.header),
         "time": tip.header.time,
         "mediantime": node.chain.median_time_past(&tip.hash),
-        "verificationprogress": progress,
-        "initialblockdownload": syncing,
+        "verificationprogress": progress.fraction(),
+        "initialblockdownload": progress.is_syncing,
         "chainwork": work(tip.work),
         "size_on_disk": node.chain.size_on_disk().map_err(|error| chain_failed(&error))?,
         "pruned": false,
         "warnings": [],
+        // Ours: how fast it goes and how long it takes. The rest is Bitcoin's.
+        "sync": {
+            "syncing": progress.is_syncing,
+            "blocks": progress.blocks,
+            "headers": progress.headers,
+            "progress": progress.fraction(),
+            "blocks_per_second": progress.blocks_per_second,
+            "bytes_per_second": progress.bytes_per_second,
+            "seconds_left": progress.time_left.map(|left| left.as_secs()),
+        },
     }))
 }
 
