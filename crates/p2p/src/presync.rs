@@ -14,7 +14,7 @@
 use std::collections::VecDeque;
 
 use mycoin_primitives::hashes::{Hash as _, siphash24};
-use mycoin_primitives::{BlockHash, Header, Height, Work};
+use mycoin_primitives::{BlockHash, CompactTarget, Header, Height, Work};
 use rand::Rng;
 
 use crate::limits::{BLOCKS_PER_SECOND_MAX, HEADERS_MAX, PRESYNC_BUFFER, PRESYNC_PERIOD, TIME_AHEAD_MAX};
@@ -78,22 +78,25 @@ impl Bits {
 #[derive(Debug)]
 struct Pass {
     run: HeaderRun,
-    /// The last header's hash, or that of the beginning.
+    /// The hash of the last message's last header, or that of the beginning.
     last: BlockHash,
     work: Work,
+    /// The last target and its work: it is worked out once for equal targets.
+    step: Option<(CompactTarget, Work)>,
 }
 
 impl Pass {
     fn from(start: BlockHash, work: Work) -> Self {
-        Self { run: HeaderRun { start, length: 0, ends: None }, last: start, work }
+        Self { run: HeaderRun { start, length: 0, ends: None }, last: start, work, step: None }
     }
 
     fn push(&mut self, header: &Header) {
         let first = self.run.ends.map_or(*header, |(first, _)| first);
         self.run.ends = Some((first, *header));
         self.run.length = self.run.length.saturating_add(1);
-        self.last = header.block_hash();
-        self.work = self.work + header.work();
+        let step = self.step.filter(|(bits, _)| *bits == header.bits).map_or_else(|| header.work(), |(_, work)| work);
+        self.step = Some((header.bits, step));
+        self.work = self.work + step;
     }
 }
 
@@ -156,7 +159,10 @@ impl Presync {
 
     /// Takes the next headers; each is the child of the one before it.
     pub(crate) fn take(&mut self, headers: &[Header], world: &dyn World) -> Result<Taken, GivenUp> {
-        if headers.first().map(|first| first.prev_blockhash) != Some(self.pass.last) {
+        let (Some(first), Some(last)) = (headers.first(), headers.last().map(Header::block_hash)) else {
+            return Err(GivenUp::NotContinued);
+        };
+        if first.prev_blockhash != self.pass.last {
             return Err(GivenUp::NotContinued);
         }
         world.check_work(&self.pass.run, headers).map_err(|reason| GivenUp::Invalid { reason })?;
@@ -164,6 +170,7 @@ impl Presync {
         match self.redownload.take() {
             None => {
                 headers.iter().try_for_each(|header| self.note(header))?;
+                self.pass.last = last;
                 if self.pass.work >= self.needed {
                     self.pass = Pass::from(self.start, self.foothold.work);
                     self.redownload = Some(Redownload::default());
@@ -174,6 +181,7 @@ impl Presync {
             }
             Some(mut second) => {
                 headers.iter().try_for_each(|header| self.compare(header, &mut second))?;
+                self.pass.last = last;
                 if second.is_proven {
                     return Ok(Taken::All(second.waiting.into()));
                 }
@@ -195,7 +203,7 @@ impl Presync {
             if self.bits.length as u64 >= self.bits_max {
                 return Err(GivenUp::TooLong);
             }
-            self.bits.push(self.bit_of(&self.pass.last));
+            self.bits.push(self.bit_of(&header.block_hash()));
         }
         Ok(())
     }
@@ -206,7 +214,7 @@ impl Presync {
         second.is_proven |= self.pass.work >= self.needed;
         // Beyond the work that was needed the peer's chain may have grown, or changed.
         if !second.is_proven && self.is_kept_of() {
-            if self.bits.get(second.compared) != Some(self.bit_of(&self.pass.last)) {
+            if self.bits.get(second.compared) != Some(self.bit_of(&header.block_hash())) {
                 return Err(GivenUp::Switched);
             }
             second.compared += 1;

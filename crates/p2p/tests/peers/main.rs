@@ -3,6 +3,7 @@
 
 mod compact;
 mod framing;
+mod header_sync;
 mod protocol;
 mod simulation;
 mod slots;

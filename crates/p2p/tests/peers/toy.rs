@@ -99,6 +99,8 @@ struct State {
     best_header: BlockHash,
     mempool: BTreeMap<Wtxid, Arc<Transaction>>,
     confirmed: HashSet<Txid>,
+    /// What [`ToyWorld::demand`] set.
+    demanded: Option<u32>,
     news: News,
 }
 
@@ -193,6 +195,7 @@ impl ToyWorld {
                 best_header: hash,
                 mempool: BTreeMap::new(),
                 confirmed: HashSet::from([root()]),
+                demanded: None,
                 news: News::default(),
             }),
             handle: OnceLock::new(),
@@ -205,6 +208,11 @@ impl ToyWorld {
 
     pub(crate) fn take_news(&self) -> News {
         std::mem::take(&mut self.state().news)
+    }
+
+    /// Keeps only headers of chains with so many blocks, whatever the tip is.
+    pub(crate) fn demand(&self, blocks: u32) {
+        self.state().demanded = Some(blocks);
     }
 
     pub(crate) fn mempool_size(&self) -> usize {
@@ -284,14 +292,17 @@ impl World for ToyWorld {
     }
 
     fn least_work(&self) -> Work {
-        let height = self.state().tip_height();
+        let state = self.state();
+        if let Some(blocks) = state.demanded {
+            return work_of(blocks);
+        }
+        let height = state.tip_height();
         if height < 144 { Work::from_be_bytes([0; 32]) } else { work_of(height - 144) }
     }
 
     fn check_work(&self, _: &HeaderRun, headers: &[Header]) -> Result<(), String> {
-        let has_work = |header: &Header| {
-            header.bits == Network::regtest().pow_limit && header.validate_pow(header.target()).is_ok()
-        };
+        let limit = Network::regtest().pow_limit;
+        let has_work = |header: &Header| header.bits == limit && header.validate_pow(header.target()).is_ok();
         if headers.iter().all(has_work) { Ok(()) } else { Err("high-hash".to_owned()) }
     }
 
