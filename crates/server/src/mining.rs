@@ -232,9 +232,12 @@ pub(crate) fn template(node: &Node, coinbase_script: ScriptBuf, max_transactions
     node.at_rest(|chain, mempool| mempool.block_template(&chain.tip_branch(), &options))
 }
 
-/// Looks for the nonce of a block that somebody asked for, on all cores.
-pub(crate) fn solve(mut block: mycoin_primitives::Block) -> Result<mycoin_primitives::Block, MineError> {
-    match search(block.header, all_cores(), &AtomicBool::new(false), &|_| {}) {
+/// Looks for the nonce of a block that somebody asked for. One thread finds the same nonce each time, several may not.
+pub(crate) fn solve(
+    mut block: mycoin_primitives::Block,
+    threads: usize,
+) -> Result<mycoin_primitives::Block, MineError> {
+    match search(block.header, threads, &AtomicBool::new(false), &|_| {}) {
         Outcome::Found(found) => {
             block.header = found.header;
             Ok(block)

@@ -21,6 +21,9 @@ use crate::{ServerError, clock};
 /// Threads that check one node's scripts.
 const SCRIPT_THREADS: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
 
+/// Threads that look for a nonce: one, so that the same block has the same nonce in every run.
+const SEARCH_THREADS: usize = 1;
+
 /// Stops the clock of the calling thread at a time, in seconds since 1970; `None` lets it follow the process' again.
 pub fn set_thread_time(time: Option<u32>) {
     clock::set_thread_time(time);
@@ -103,7 +106,7 @@ impl OfflineNode {
             extra_nonce,
         };
         let template = self.node.at_rest(|chain, mempool| mempool.block_template(&chain.tip_branch(), &options));
-        let block = solve(template.block).map_err(|error| match error {
+        let block = solve(template.block, SEARCH_THREADS).map_err(|error| match error {
             MineError::TipMoves | MineError::NotFound => "no nonce was found".to_owned(),
             MineError::Refused(error) => error.to_string(),
         })?;

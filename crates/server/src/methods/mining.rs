@@ -6,6 +6,7 @@ use std::time::Duration;
 use mycoin_chain::BlockStatus;
 use mycoin_consensus::PERIOD;
 use mycoin_mempool::{TemplateOptions, assemble_block};
+use mycoin_miner::all_cores;
 use mycoin_primitives::bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
 use mycoin_primitives::{
     Amount, BlockHash, Failure as _, Height, ScriptBuf, Transaction, Txid, address_of, parse_address,
@@ -55,7 +56,7 @@ fn mine_one(node: &Node, script: &ScriptBuf, max_transactions: Option<u32>) -> R
     let _one_at_a_time = ON_REQUEST.lock().unwrap_or_else(PoisonError::into_inner);
     for _ in 0..TRIES {
         let template = template(node, script.clone(), max_transactions);
-        let block = Arc::new(solve(template.block).map_err(|error| mine_failed(&error))?);
+        let block = Arc::new(solve(template.block, all_cores()).map_err(|error| mine_failed(&error))?);
         let accepted =
             node.submit_block(Arc::clone(&block)).map_err(|error| mine_failed(&MineError::Refused(error)))?;
         if accepted.status == BlockStatus::Connected {
@@ -165,7 +166,7 @@ pub(super) fn generate_block(node: &Node, params: &Params) -> Answer {
         let failed = RpcError::new(RpcError::VERIFY, format!("TestBlockValidity failed: {}", error.reject_reason()));
         failed.with_data(error.code(), error.next_step()).with_reject_reason(error.reject_reason())
     })?;
-    let block = solve(block).map_err(|error| mine_failed(&error))?;
+    let block = solve(block, all_cores()).map_err(|error| mine_failed(&error))?;
     let hash = block.block_hash().to_string();
     if !params.opt_bool("submit").unwrap_or(true) {
         return Ok(json!({"hash": hash, "hex": serialize_hex(&block)}));
