@@ -246,7 +246,7 @@ fn chain(rpc: &Rpc, made: &Value) {
         "getblockchaininfo",
         json!([]),
         "chain blocks headers bestblockhash bits target difficulty time mediantime verificationprogress \
-         initialblockdownload chainwork size_on_disk pruned warnings",
+         initialblockdownload chainwork size_on_disk pruned warnings sync",
     );
     assert!(rpc.call("getdifficulty", json!([])).is_number());
     rpc.fields("getblockheader", json!([tip]), HEADER);
