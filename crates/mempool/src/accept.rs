@@ -52,6 +52,8 @@ pub(crate) enum Origin {
     Sent,
     /// One of several that are judged together: all of the policy, and it replaces nothing.
     Package,
+    /// A parent or child whose fees are taken together: all of the policy but its own fee, and it replaces nothing.
+    Pair,
     /// From a disconnected block: no fee, and pairs of version 3 may have grown apart. Source: `bypass_limits`.
     Block,
     /// It waited here before a reorganisation: the rules and the limits on clusters; it passed the policy then.
@@ -61,7 +63,7 @@ pub(crate) enum Origin {
 impl Origin {
     fn is_new(self) -> bool {
         match self {
-            Self::Sent | Self::Package => true,
+            Self::Sent | Self::Package | Self::Pair => true,
             Self::Block | Self::Waiting => false,
         }
     }
@@ -223,7 +225,9 @@ impl Mempool {
         let entry = new_entry(tx, (txid, wtxid), fee, sigop_cost, time, tip.branch.tip_height());
         let parents = entry.parents_in(self);
         if origin.is_new() {
-            self.check_fee(&entry, tip.now)?;
+            if origin != Origin::Pair {
+                self.check_fee(entry.fee, entry.vsize, tip.now)?;
+            }
             if let Err(broken) = self.check_truc(&entry, &parents, &conflicts.direct) {
                 let sibling = broken.sibling.filter(|_| origin == Origin::Sent).ok_or(broken.violation)?;
                 conflicts.direct.insert(sibling);
@@ -269,13 +273,12 @@ impl Mempool {
     }
 
     /// Source: Bitcoin Core `MemPoolAccept::CheckFeeRate`.
-    fn check_fee(&self, entry: &Entry, now: u64) -> Result<(), RejectReason> {
-        let fee = entry.fee;
-        let least = self.raised_minimum(now).fee_for(entry.vsize);
+    pub(crate) fn check_fee(&self, fee: Amount, vsize: u64, now: u64) -> Result<(), RejectReason> {
+        let least = self.raised_minimum(now).fee_for(vsize);
         if fee < least {
             return Err(RejectReason::BelowPoolFee { fee, least });
         }
-        let least = self.limits.minimum_rate.fee_for(entry.vsize);
+        let least = self.limits.minimum_rate.fee_for(vsize);
         if fee < least { Err(RejectReason::BelowRelayFee { fee, least }) } else { Ok(()) }
     }
 

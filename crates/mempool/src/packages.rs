@@ -2,10 +2,11 @@
 //!
 //! In:    transactions, parents before children; the tip.
 //! Out:   a verdict for each as far as the judging went, or why they cannot be judged together.
-//! Never: a change of the pool. Nothing that waits is replaced, each pays for itself.
+//! Never: a replacement of what waits. Only [`Mempool::accept_pair`] changes the pool, and only there a child pays for its
+//!        parent; else each pays for itself.
 //!
 //! Source: Bitcoin Core v31 `MemPoolAccept::AcceptMultipleTransactionsInternal` as `testmempoolaccept` asks it,
-//! validation.cpp; `IsWellFormedPackage`, policy/packages.cpp.
+//! `AcceptPackage`, validation.cpp; `IsWellFormedPackage`, policy/packages.cpp.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -130,7 +131,18 @@ impl Mempool {
         verdicts: &mut [Option<Result<Accepted, RejectReason>>],
     ) -> Result<(), Stop> {
         check_well_formed(transactions)?;
-        let candidates = self.pre_check_package(transactions, tip)?;
+        let candidates = self.pre_check_package(transactions, tip, Origin::Package)?;
+        self.check_company(&candidates)?;
+        let next = tip.branch.tip_height().next();
+        for (index, (candidate, verdict)) in candidates.iter().zip(verdicts).enumerate() {
+            self.check_scripts(candidate, next).map_err(|reason| Stop::At(index, reason))?;
+            *verdict = Some(Ok(candidate.to_accepted(&BTreeSet::new())));
+        }
+        Ok(())
+    }
+
+    /// Checks what they are to each other and to what waits.
+    pub(crate) fn check_company(&self, candidates: &[Candidate]) -> Result<(), Stop> {
         let entries: Vec<&Entry> = candidates.iter().map(|candidate| &candidate.entry).collect();
         let with_parents: Vec<_> = candidates.iter().map(|candidate| (&candidate.entry, &candidate.parents)).collect();
         self.check_package_truc(&with_parents).map_err(|(index, violation)| PackageError::Truc { index, violation })?;
@@ -143,22 +155,22 @@ impl Mempool {
             ephemeral::check_spends_dust(&entry.tx, unconfirmed, &self.network)
                 .map_err(|reason| Stop::At(index, reason))?;
         }
-        let next = tip.branch.tip_height().next();
-        for (index, (candidate, verdict)) in candidates.iter().zip(verdicts).enumerate() {
-            self.check_scripts(candidate, next).map_err(|reason| Stop::At(index, reason))?;
-            *verdict = Some(Ok(candidate.to_accepted(&BTreeSet::new())));
-        }
         Ok(())
     }
 
     /// Checks each on itself, with the outputs of those before it as coins.
-    fn pre_check_package(&self, transactions: &[Transaction], tip: Tip<'_>) -> Result<Vec<Candidate>, Stop> {
+    pub(crate) fn pre_check_package(
+        &self,
+        transactions: &[Transaction],
+        tip: Tip<'_>,
+        origin: Origin,
+    ) -> Result<Vec<Candidate>, Stop> {
         let mut coins = PackageCoins { confirmed: tip.coins, created: HashMap::new() };
         let mut candidates = Vec::with_capacity(transactions.len());
         for (index, tx) in transactions.iter().enumerate() {
             let with_package = Tip { coins: &coins, ..tip };
             let candidate = self
-                .pre_check(Arc::new(tx.clone()), with_package, tip.now, Origin::Package)
+                .pre_check(Arc::new(tx.clone()), with_package, tip.now, origin)
                 .map_err(|reason| Stop::At(index, reason))?;
             coins.create(&candidate.entry, tip.branch.tip_height().next());
             candidates.push(candidate);
@@ -168,7 +180,7 @@ impl Mempool {
 }
 
 /// Why the judging ended.
-enum Stop {
+pub(crate) enum Stop {
     Package(PackageError),
     At(usize, RejectReason),
 }
@@ -201,7 +213,7 @@ impl CoinSource for PackageCoins<'_> {
 }
 
 /// What can be seen of the transactions alone. Source: Bitcoin Core `IsWellFormedPackage`.
-fn check_well_formed(transactions: &[Transaction]) -> Result<(), PackageError> {
+pub(crate) fn check_well_formed(transactions: &[Transaction]) -> Result<(), PackageError> {
     let (count, limit) = (transactions.len(), policy::MAX_PACKAGE_COUNT);
     if count > limit {
         return Err(PackageError::TooMany { count, limit });

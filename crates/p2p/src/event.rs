@@ -9,7 +9,7 @@ use mycoin_primitives::{Block, BlockHash, Header, Transaction};
 use crate::codec::CodecError;
 use crate::message::Message;
 use crate::misbehavior::Offence;
-use crate::world::{BlockVerdict, HeadersVerdict, TransactionVerdict, WaitingTransaction};
+use crate::world::{BlockVerdict, HeadersVerdict, PackageVerdict, TransactionVerdict, WaitingTransaction};
 
 /// Our number for a connection; never used twice in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,6 +93,17 @@ pub enum Event {
         /// What became of it.
         verdict: TransactionVerdict,
     },
+    /// The answer to [`Action::SubmitPackage`].
+    PackageVerdict {
+        /// Who sent both.
+        peer: PeerId,
+        /// The parent.
+        parent: Arc<Transaction>,
+        /// Its child.
+        child: Arc<Transaction>,
+        /// What became of them.
+        verdict: PackageVerdict,
+    },
     /// The best chain has a new tip.
     NewTip,
     /// A transaction came into the mempool.
@@ -146,6 +157,15 @@ pub enum Action {
         peer: PeerId,
         /// The transaction.
         transaction: Arc<Transaction>,
+    },
+    /// Judge a parent that pays too little together with a child that pays for both.
+    SubmitPackage {
+        /// Who sent both.
+        peer: PeerId,
+        /// The parent.
+        parent: Arc<Transaction>,
+        /// Its child.
+        child: Arc<Transaction>,
     },
 }
 

@@ -3,6 +3,8 @@
 //! The one who dials speaks first. `wtxidrelay` (BIP339) and `sendaddrv2` (BIP155) go between `version` and `verack`;
 //! `sendheaders` (BIP130) after. A connection to ourselves shows by our own nonce.
 
+use std::sync::Arc;
+
 use mycoin_primitives::bitcoin::p2p::ServiceFlags;
 use mycoin_primitives::bitcoin::p2p::address::Address;
 use mycoin_primitives::bitcoin::p2p::message_network::VersionMessage;
@@ -122,7 +124,8 @@ impl Node {
         }
         // Bitcoin Core never tells a new peer what waits already; here payments cross a link that was down for a while.
         if peer.wants_transactions() {
-            peer.relay.to_announce.extend(ctx.world.waiting_transactions(ANNOUNCEMENTS_AT_START));
+            let waiting = ctx.world.waiting_transactions(ANNOUNCEMENTS_AT_START);
+            peer.relay.to_announce.extend(waiting.into_iter().map(Arc::new));
         }
         self.begin_header_sync(ctx);
     }

@@ -13,6 +13,7 @@
 //! Start at [`Node::handle`] for the protocol, at [`P2p::start`] to run it.
 
 mod address_manager;
+mod announcing;
 mod bans;
 mod block_download;
 mod codec;
@@ -24,8 +25,10 @@ mod compact_serve;
 mod dialer;
 mod event;
 mod eviction;
+mod filters;
 mod handshake;
 mod header_sync;
+mod known;
 mod lagging;
 mod limits;
 mod message;
@@ -33,10 +36,12 @@ mod misbehavior;
 mod net;
 mod node;
 mod orphans;
+mod packages;
 mod peer;
 mod peer_info;
 mod presync;
 mod relay;
+mod requests;
 mod serve;
 mod slots;
 mod steering;
@@ -48,11 +53,12 @@ pub use codec::{CodecError, Decoder, encode};
 pub use compact::CompactError;
 pub use event::{Action, DisconnectReason, Event, PeerId};
 pub use message::{Message, PayloadError};
-pub use misbehavior::Offence;
+pub use misbehavior::{FilterProblem, Offence};
 pub use net::{P2p, P2pConfig, P2pError, P2pHandle};
 pub use node::{Node, NodeConfig};
 pub use peer_info::{AddedPeer, ConnectionKind, KnownNode, NetTotals, PeerInfo, TransportProtocol};
 pub use time::Time;
 pub use world::{
-    BlockVerdict, Foothold, HeaderRun, HeadersVerdict, Host, TransactionVerdict, WaitingTransaction, World,
+    BlockVerdict, FilterRow, Foothold, HeaderRun, HeadersVerdict, Host, PackageVerdict, TransactionVerdict,
+    WaitingTransaction, World,
 };

@@ -159,6 +159,17 @@ pub(crate) const TIP_BLOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// Peers that may be too late with such a block before it is left to the usual time-out.
 pub(crate) const TIP_BLOCK_TRIES_MAX: usize = 8;
 
+/// Compact filters in the answers to one request (`MAX_GETCFILTERS_SIZE`).
+pub(crate) const FILTERS_MAX: u32 = 1_000;
+/// Filter hashes in the answer to one request (`MAX_GETCFHEADERS_SIZE`).
+pub(crate) const FILTER_HEADERS_MAX: u32 = 2_000;
+/// Blocks between two checkpoints of filter headers (`CFCHECKPT_INTERVAL`).
+pub(crate) const FILTER_CHECKPOINT_INTERVAL: u32 = 1_000;
+/// Filters that may wait for one peer. Ours; Core answers each request in one go.
+pub(crate) const FILTERS_WAITING_MAX: usize = 10_000;
+/// Filters given in one go: each is made from its block and the coins that this spent.
+pub(crate) const FILTERS_AT_ONCE: usize = 100;
+
 /// Transactions that one peer is asked for at once (`MAX_PEER_TX_REQUEST_IN_FLIGHT`).
 pub(crate) const TRANSACTIONS_IN_FLIGHT_PER_PEER: usize = 100;
 /// Announced transactions that are remembered for one peer (`MAX_PEER_TX_ANNOUNCEMENTS`).
@@ -167,24 +178,38 @@ pub(crate) const TRANSACTIONS_ANNOUNCED_PER_PEER: usize = 5_000;
 pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// Transactions of one peer that are judged at once; more are dropped, asked for or not.
 pub(crate) const TRANSACTIONS_JUDGED_PER_PEER: usize = 200;
-/// Transactions in one announcement of ours.
+/// How much later peers that came to us are asked than those that we chose (`NONPREF_PEER_TX_DELAY`).
+pub(crate) const NONPREFERRED_DELAY: Duration = Duration::from_secs(2);
+/// How much later what is announced by txid is asked for than what is by wtxid (`TXID_RELAY_DELAY`).
+pub(crate) const TXID_DELAY: Duration = Duration::from_secs(2);
+/// How much later a peer is asked that has as many requests as it may (`OVERLOADED_PEER_TX_DELAY`).
+pub(crate) const OVERLOADED_DELAY: Duration = Duration::from_secs(2);
+/// The mean time between announcements to peers that came to us (`INBOUND_INVENTORY_BROADCAST_INTERVAL`).
+pub(crate) const ANNOUNCEMENT_DELAY_INBOUND: Duration = Duration::from_secs(5);
+/// The mean time between announcements to a peer that we chose (`OUTBOUND_INVENTORY_BROADCAST_INTERVAL`).
+pub(crate) const ANNOUNCEMENT_DELAY_OUTBOUND: Duration = Duration::from_secs(2);
+/// Transactions in one announcement while few wait: 14 a second (`INVENTORY_BROADCAST_TARGET`).
+pub(crate) const ANNOUNCEMENT_TARGET: usize = 70;
+/// The most in one announcement of ours (`INVENTORY_BROADCAST_MAX`).
 pub(crate) const ANNOUNCEMENT_MAX: usize = 1_000;
+/// How long a transaction is kept from peers whose moment to be told of it has not come. All moments come much sooner.
+pub(crate) const UNTOLD_KEPT: Duration = Duration::from_secs(120);
 /// Transactions of the mempool that a new peer is told about.
 pub(crate) const ANNOUNCEMENTS_AT_START: usize = 5_000;
 /// Announcements that wait for one peer; more are not made.
 pub(crate) const ANNOUNCEMENTS_WAITING_MAX: usize = 50_000;
-/// Transactions that a peer is known to have, remembered for each peer.
-pub(crate) const KNOWN_TRANSACTIONS_MAX: usize = 20_000;
+/// Transactions that a peer is known to have: so many are remembered for each peer, and up to twice as many.
+pub(crate) const KNOWN_TRANSACTIONS_GENERATION: usize = 25_000;
 /// Blocks that a peer is known to have, remembered for each peer.
 pub(crate) const KNOWN_BLOCKS_MAX: usize = 1_000;
 /// Transactions whose verdict is remembered.
 pub(crate) const VERDICTS_MAX: usize = 50_000;
-/// Orphan transactions kept.
-pub(crate) const ORPHANS_MAX: usize = 100;
-/// The weight of the orphans kept from one peer.
+/// The weight of the orphans kept from one peer (`DEFAULT_RESERVED_ORPHAN_WEIGHT_PER_PEER`, node/txorphanage.h).
 pub(crate) const ORPHAN_WEIGHT_PER_PEER: u64 = 404_000;
-/// How long an orphan is kept.
-pub(crate) const ORPHAN_TIMEOUT: Duration = Duration::from_secs(20 * 60);
+/// What judging all orphans may cost: one for each announcement, one more for ten inputs (`DEFAULT_MAX_ORPHANAGE_LATENCY_SCORE`).
+pub(crate) const ORPHAN_WORK_MAX: u64 = 3_000;
+/// The weight of one orphan (`MAX_STANDARD_TX_WEIGHT`, policy/policy.h).
+pub(crate) const ORPHAN_WEIGHT_MAX: u64 = 400_000;
 /// How often a changed fee filter is told.
 pub(crate) const FEE_FILTER_INTERVAL: Duration = Duration::from_secs(60);
 

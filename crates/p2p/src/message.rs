@@ -10,6 +10,9 @@ use mycoin_primitives::bitcoin::consensus::encode::{self, Decodable, Encodable, 
 use mycoin_primitives::bitcoin::p2p::address::{AddrV2Message, Address};
 use mycoin_primitives::bitcoin::p2p::message_blockdata::{GetBlocksMessage, GetHeadersMessage, Inventory};
 use mycoin_primitives::bitcoin::p2p::message_compact_blocks::SendCmpct;
+use mycoin_primitives::bitcoin::p2p::message_filter::{
+    CFCheckpt, CFHeaders, CFilter, GetCFCheckpt, GetCFHeaders, GetCFilters,
+};
 use mycoin_primitives::bitcoin::p2p::message_network::VersionMessage;
 use mycoin_primitives::{Block, Header, Transaction, Witness};
 
@@ -74,6 +77,20 @@ pub enum Message {
     GetBlockTransactions(BlockTransactionsRequest),
     /// The answer.
     BlockTransactions(BlockTransactions),
+    /// Asks for compact block filters (BIP157).
+    GetCFilters(GetCFilters),
+    /// One filter. Never received, since we don't ask; the same holds for the next two answers.
+    CFilter(CFilter),
+    /// Asks for filter hashes.
+    GetCFHeaders(GetCFHeaders),
+    /// Filter hashes, and the filter header before them.
+    CFHeaders(CFHeaders),
+    /// Asks for filter headers at regular distances.
+    GetCFCheckpt(GetCFCheckpt),
+    /// These.
+    CFCheckpt(CFCheckpt),
+    /// Asks for all that waits (BIP35).
+    Mempool,
     /// One of BIP37's bloom filter messages, which we refuse.
     Bloom,
     /// A message that we don't know or need.
@@ -143,6 +160,13 @@ impl Message {
             Self::CompactBlock(_) => "cmpctblock",
             Self::GetBlockTransactions(_) => "getblocktxn",
             Self::BlockTransactions(_) => "blocktxn",
+            Self::GetCFilters(_) => "getcfilters",
+            Self::CFilter(_) => "cfilter",
+            Self::GetCFHeaders(_) => "getcfheaders",
+            Self::CFHeaders(_) => "cfheaders",
+            Self::GetCFCheckpt(_) => "getcfcheckpt",
+            Self::CFCheckpt(_) => "cfcheckpt",
+            Self::Mempool => "mempool",
             Self::Bloom => "filterclear",
             Self::Other => "other",
         }
@@ -170,11 +194,18 @@ impl Message {
             Self::CompactBlock(block) => write(out, block.as_ref()),
             Self::GetBlockTransactions(request) => write(out, request),
             Self::BlockTransactions(transactions) => write(out, transactions),
+            Self::GetCFilters(request) => write(out, request),
+            Self::CFilter(filter) => write(out, filter),
+            Self::GetCFHeaders(request) => write(out, request),
+            Self::CFHeaders(headers) => write(out, headers),
+            Self::GetCFCheckpt(request) => write(out, request),
+            Self::CFCheckpt(headers) => write(out, headers),
             Self::Verack
             | Self::WtxidRelay
             | Self::SendAddrV2
             | Self::SendHeaders
             | Self::GetAddr
+            | Self::Mempool
             | Self::Bloom
             | Self::Other => {}
         }
@@ -194,6 +225,10 @@ impl Message {
             "sendaddrv2" => Self::SendAddrV2,
             "sendheaders" => Self::SendHeaders,
             "getaddr" => Self::GetAddr,
+            "mempool" => Self::Mempool,
+            "getcfilters" => Self::GetCFilters(read(payload)?),
+            "getcfheaders" => Self::GetCFHeaders(read(payload)?),
+            "getcfcheckpt" => Self::GetCFCheckpt(read(payload)?),
             "feefilter" => Self::FeeFilter(read(payload)?),
             "ping" => Self::Ping(read(payload)?),
             "pong" => Self::Pong(read(payload)?),

@@ -13,6 +13,15 @@ pub enum Offence {
     /// A bloom filter message (BIP37); we never offered the service.
     #[error("it sent a bloom filter, which we do not serve")]
     BloomFilter,
+    /// It asks for compact filters that are not to be had.
+    #[error("{problem}")]
+    FilterRequest {
+        /// What is wrong with the request.
+        problem: FilterProblem,
+    },
+    /// It wants to know all that waits (BIP35), which only peers do that we named.
+    #[error("it asked for all waiting transactions, which is not for everybody")]
+    MempoolRequest,
     /// A feature was negotiated after `verack` (BIP155, BIP339).
     #[error("it negotiated “{command}” after the handshake")]
     LateNegotiation {
@@ -93,6 +102,39 @@ pub enum Offence {
     },
 }
 
+/// What is wrong with a request for compact filters (BIP157).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FilterProblem {
+    /// We never offered them.
+    #[error("it asked for compact filters of type {filter_type}, which we do not serve")]
+    NotServed {
+        /// The type that it asked for.
+        filter_type: u8,
+    },
+    /// It names a block that we don't know.
+    #[error("it asked for compact filters up to {hash}, which we do not know")]
+    UnknownBlock {
+        /// The block.
+        hash: mycoin_primitives::BlockHash,
+    },
+    /// The end lies before the beginning.
+    #[error("it asked for compact filters from block {start} to block {end}")]
+    Backwards {
+        /// The first height.
+        start: u32,
+        /// The last height.
+        end: u32,
+    },
+    /// More than one request may ask for.
+    #[error("it asked for {count} compact filters or their headers, at most {limit} are allowed")]
+    TooMany {
+        /// How many.
+        count: u64,
+        /// The limit.
+        limit: u32,
+    },
+}
+
 /// What follows from an offence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Penalty {
@@ -118,6 +160,8 @@ pub(crate) const fn penalty(offence: &Offence) -> Penalty {
         Offence::MutatedBlock { .. } => Penalty::Discourage,
         // Whoever relays for others may be one rule behind; Bitcoin Core disconnects for the rest of these too, or not even.
         Offence::BloomFilter
+        | Offence::MempoolRequest
+        | Offence::FilterRequest { .. }
         | Offence::LateNegotiation { .. }
         | Offence::HeadersUnconnected { .. }
         | Offence::InvalidTransaction { .. }

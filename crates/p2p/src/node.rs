@@ -134,6 +134,9 @@ impl Node {
             Event::TransactionVerdict { peer, transaction, verdict } => {
                 self.transaction_verdict(&mut ctx, peer, transaction, verdict);
             }
+            Event::PackageVerdict { peer, parent, child, verdict } => {
+                self.package_verdict(&mut ctx, peer, [parent, child], verdict);
+            }
             Event::NewTip => self.new_tip(&mut ctx),
             Event::TransactionAdded(transaction) => self.transaction_added(&mut ctx, transaction),
             Event::ConnectTo { target } => {
@@ -144,8 +147,9 @@ impl Node {
         ctx.actions
     }
 
-    pub(crate) const fn context<'a>(&self, now: Time, world: &'a dyn World) -> Context<'a> {
-        Context { now, world, services: self.services, actions: Vec::new() }
+    pub(crate) fn context<'a>(&self, now: Time, world: &'a dyn World) -> Context<'a> {
+        let filters = if world.serves_filters() { ServiceFlags::COMPACT_FILTERS } else { ServiceFlags::NONE };
+        Context { now, world, services: self.services | filters, actions: Vec::new() }
     }
 
     /// All connections, oldest first. What only sockets know (bytes, local address) is left empty.
@@ -256,6 +260,11 @@ impl Node {
                 let command = message.command();
                 self.blame(ctx, id, Offence::LateNegotiation { command });
             }
+            Message::GetCFilters(request) => self.filters_wanted(ctx, id, &request),
+            Message::GetCFHeaders(request) => self.filter_headers_wanted(ctx, id, &request),
+            Message::GetCFCheckpt(request) => self.filter_checkpoints_wanted(ctx, id, &request),
+            Message::CFilter(_) | Message::CFHeaders(_) | Message::CFCheckpt(_) => {}
+            Message::Mempool => self.mempool_wanted(ctx, id),
             Message::Bloom => self.blame(ctx, id, Offence::BloomFilter),
             Message::SendHeaders => self.with_peer(id, |peer| peer.wants_headers = true),
             Message::FeeFilter(rate) => self.fee_filter_came(ctx, id, rate),
@@ -382,6 +391,7 @@ impl Node {
         self.hurry_tip_blocks(ctx);
         self.move_stalled_blocks(ctx);
         self.announce_transactions(ctx);
+        self.request_transactions(ctx);
         if self.next_second <= ctx.now {
             self.next_second = ctx.now.after(Duration::from_secs(1));
             self.tell_fee_filters(ctx);

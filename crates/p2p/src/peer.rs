@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mycoin_primitives::bitcoin::p2p::ServiceFlags;
@@ -10,7 +11,8 @@ use mycoin_primitives::{BlockHash, FeeRate, Height, Txid, Wtxid};
 
 use crate::compact_relay::PeerCompact;
 use crate::header_sync::HeaderSync;
-use crate::limits::{ADDRESS_MILLITOKENS_PER_SECOND, ADDRESS_TOKENS_MAX, KNOWN_BLOCKS_MAX, KNOWN_TRANSACTIONS_MAX};
+use crate::known::KnownTransactions;
+use crate::limits::{ADDRESS_MILLITOKENS_PER_SECOND, ADDRESS_TOKENS_MAX, KNOWN_BLOCKS_MAX};
 use crate::world::WaitingTransaction;
 use crate::{ConnectionKind, PeerId, PeerInfo, Time, TransportProtocol};
 
@@ -76,7 +78,7 @@ impl<T: Copy + Ord> RecentSet<T> {
 }
 
 /// A name of a transaction on the wire: by wtxid with peers that negotiated it (BIP339), else by txid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum TransactionKey {
     Wtxid(Wtxid),
     Txid(Txid),
@@ -136,13 +138,13 @@ pub(crate) struct PeerRelay {
     /// Announcements name the wtxid (BIP339).
     pub(crate) by_wtxid: bool,
     /// Transactions that it has: it announced them, or we did.
-    pub(crate) known: RecentSet<TransactionKey>,
-    /// Transactions that it announced and that we want: it was asked, or comes next.
-    pub(crate) announced: BTreeSet<TransactionKey>,
-    /// How many of them it was asked for.
-    pub(crate) in_flight: usize,
-    /// What it will be told, in this order.
-    pub(crate) to_announce: VecDeque<WaitingTransaction>,
+    pub(crate) known: KnownTransactions,
+    /// What it will be told, parents before children.
+    pub(crate) to_announce: VecDeque<Arc<WaitingTransaction>>,
+    /// When it is told next …
+    pub(crate) next_announcement: Time,
+    /// … and when it was told last, were there news or not.
+    pub(crate) last_announcement: Option<Time>,
     /// The least fee rate that it takes.
     pub(crate) fee_filter: FeeRate,
     /// The one that we told it, and when.
@@ -215,6 +217,8 @@ pub(crate) struct Peer {
     pub(crate) addresses_given: bool,
     /// What it asked for and has not got yet.
     pub(crate) wants: VecDeque<Inventory>,
+    /// Blocks whose filters it asked for and has not got yet.
+    pub(crate) filters: VecDeque<BlockHash>,
     /// Whether it must read what it got before it gets more.
     pub(crate) is_reading: bool,
 }
@@ -255,10 +259,10 @@ impl Peer {
             },
             relay: PeerRelay {
                 by_wtxid: false,
-                known: RecentSet::new(KNOWN_TRANSACTIONS_MAX),
-                announced: BTreeSet::new(),
-                in_flight: 0,
+                known: KnownTransactions::new(our_nonce),
                 to_announce: VecDeque::new(),
+                next_announcement: Time::default(),
+                last_announcement: None,
                 fee_filter: FeeRate::ZERO,
                 fee_filter_sent: None,
                 judged: 0,
@@ -268,6 +272,7 @@ impl Peer {
             compact: PeerCompact::default(),
             addresses_given: false,
             wants: VecDeque::new(),
+            filters: VecDeque::new(),
             is_reading: false,
         }
     }

@@ -1,83 +1,80 @@
-//! Transactions: announced, asked for once, judged by the server, announced on.
+//! Transactions that come: asked for once, of one peer after the other, judged by the server, and what follows from the
+//! verdict. Whom to ask is decided in `requests`, what waits for parents in `orphans`, pairs are judged in `packages`, and
+//! what we announce goes out in `announcing`.
 //!
-//! Announcements go out with the next tick. Bitcoin Core delays them at random so that observers cannot tell where a
-//! payment began; that is left to a later step.
+//! Source: Bitcoin Core `TxDownloadManagerImpl`, node/txdownloadman_impl.cpp.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
 use mycoin_primitives::{Transaction, Txid, Wtxid};
 
+use crate::announcing::Announcing;
 use crate::limits::{
-    ANNOUNCEMENT_MAX, ANNOUNCEMENTS_WAITING_MAX, GETDATA_MAX, TRANSACTION_TIMEOUT, TRANSACTIONS_ANNOUNCED_PER_PEER,
-    TRANSACTIONS_IN_FLIGHT_PER_PEER, TRANSACTIONS_JUDGED_PER_PEER, VERDICTS_MAX,
+    GETDATA_MAX, NONPREFERRED_DELAY, OVERLOADED_DELAY, TRANSACTIONS_IN_FLIGHT_PER_PEER, TRANSACTIONS_JUDGED_PER_PEER,
+    TXID_DELAY, VERDICTS_MAX,
 };
 use crate::message::Message;
 use crate::misbehavior::Offence;
 use crate::node::{Context, Node};
 use crate::orphans::Orphans;
 use crate::peer::{Peer, RecentSet, TransactionKey};
+use crate::requests::{Requests, Terms};
 use crate::world::{TransactionVerdict, WaitingTransaction};
-use crate::{Action, PeerId, Time};
-
-/// A transaction that somebody announced and we want.
-#[derive(Debug, Default)]
-struct Request {
-    /// Who else has it, in the order of announcement.
-    others: VecDeque<PeerId>,
-    /// Who was asked, and when.
-    asked: Option<(PeerId, Time)>,
-}
+use crate::{Action, PeerId};
 
 /// Transactions under way.
 #[derive(Debug)]
 pub(crate) struct TransactionRelay {
-    requests: BTreeMap<TransactionKey, Request>,
-    /// Requests of which nobody was asked yet, oldest first; may name some that are gone.
-    queue: VecDeque<TransactionKey>,
+    pub(crate) requests: Requests,
     /// Transactions that came and have no verdict yet.
-    judged: BTreeSet<Wtxid>,
-    /// Transactions refused since the tip last changed.
-    refused: RecentSet<Wtxid>,
+    pub(crate) judged: BTreeSet<Wtxid>,
+    /// Transactions refused since the tip last changed. By txid only those that no other witness could save.
+    pub(crate) refused: RecentSet<TransactionKey>,
+    /// Those refused for their fee alone: together with a child they may be taken.
+    pub(crate) underpaid: RecentSet<Wtxid>,
+    /// Pairs of parent and child that were judged since the tip last changed.
+    pub(crate) packages: RecentSet<(Wtxid, Wtxid)>,
     /// Transactions of the latest blocks.
     confirmed: RecentSet<TransactionKey>,
-    orphans: Orphans,
+    pub(crate) orphans: Orphans,
+    /// Orphans of which a parent came; they are judged one after the other, so that many never keep a block waiting.
+    adoptable: VecDeque<Wtxid>,
+    /// The one that is being judged.
+    adopting: Option<Wtxid>,
+    pub(crate) announcing: Announcing,
 }
 
 impl TransactionRelay {
     pub(crate) fn new() -> Self {
         Self {
-            requests: BTreeMap::new(),
-            queue: VecDeque::new(),
+            requests: Requests::default(),
             judged: BTreeSet::new(),
             refused: RecentSet::new(VERDICTS_MAX),
+            underpaid: RecentSet::new(VERDICTS_MAX),
+            packages: RecentSet::new(VERDICTS_MAX),
             confirmed: RecentSet::new(VERDICTS_MAX),
             orphans: Orphans::default(),
+            adoptable: VecDeque::new(),
+            adopting: None,
+            announcing: Announcing::default(),
         }
     }
 
     pub(crate) fn requests_under_way(&self) -> usize {
-        self.requests.len().max(self.queue.len()) + self.judged.len()
-    }
-
-    /// Takes what is gone or doubled out of the queue, which nobody reads while the chain is far behind.
-    fn tidy_queue(&mut self) {
-        if self.queue.len() > self.requests.len() {
-            let mut seen = BTreeSet::new();
-            self.queue.retain(|key| {
-                self.requests.get(key).is_some_and(|request| request.asked.is_none()) && seen.insert(*key)
-            });
-        }
+        self.requests.len() + self.judged.len() + self.adoptable.len()
     }
 
     /// Whether the transaction need not be asked for.
     fn has(&self, ctx: &Context<'_>, key: &TransactionKey) -> bool {
         self.confirmed.contains(key)
+            || self.refused.contains(key)
             || match key {
                 TransactionKey::Wtxid(wtxid) => {
-                    self.judged.contains(wtxid)
-                        || self.refused.contains(wtxid)
+                    self.underpaid.contains(wtxid)
+                        || self.judged.contains(wtxid)
                         || self.orphans.contains(wtxid)
                         || ctx.world.has_transaction(wtxid)
                 }
@@ -93,173 +90,167 @@ fn wanted(key: TransactionKey) -> Inventory {
     }
 }
 
+/// Both names of a transaction.
+fn keys_of(transaction: &Transaction) -> (Wtxid, [TransactionKey; 2]) {
+    let wtxid = transaction.compute_wtxid();
+    (wtxid, [TransactionKey::Wtxid(wtxid), TransactionKey::Txid(transaction.compute_txid())])
+}
+
 impl Node {
     pub(crate) fn transactions_announced(&mut self, ctx: &mut Context<'_>, id: PeerId, keys: &[TransactionKey]) {
         if keys.is_empty() {
             return;
         }
         for key in keys {
-            self.want_transaction(ctx, id, *key);
+            self.transaction_announced(ctx, id, *key);
         }
         self.request_transactions(ctx);
     }
 
-    /// Notes that `id` has a transaction that we may want.
-    fn want_transaction(&mut self, ctx: &Context<'_>, id: PeerId, key: TransactionKey) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        peer.relay.known.insert(key);
-        if peer.relay.announced.len() >= TRANSACTIONS_ANNOUNCED_PER_PEER || self.transactions.has(ctx, &key) {
+    fn transaction_announced(&mut self, ctx: &Context<'_>, id: PeerId, key: TransactionKey) {
+        self.with_peer(id, |peer| {
+            peer.relay.known.insert(key);
+        });
+        if let TransactionKey::Wtxid(wtxid) = key
+            && self.transactions.orphans.contains(&wtxid)
+        {
+            self.orphan_announced(ctx, id, &wtxid);
             return;
         }
-        if !peer.relay.announced.insert(key) {
-            return;
+        // While it is judged, who else has it is noted: it may turn out an orphan, and they its parents' givers.
+        let is_judged = matches!(key, TransactionKey::Wtxid(wtxid) if self.transactions.judged.contains(&wtxid));
+        if is_judged || !self.transactions.has(ctx, &key) {
+            self.want_transaction(ctx, id, key);
         }
-        let is_new = !self.transactions.requests.contains_key(&key);
-        self.transactions.requests.entry(key).or_default().others.push_back(id);
-        if is_new {
-            self.transactions.queue.push_back(key);
+        if is_judged {
+            self.transactions.requests.hold(id, key);
         }
     }
 
-    /// Asks for queued transactions, each of the first that announced it and has room. While the chain is far behind they
-    /// stay queued, for most would spend coins that we have not seen made.
+    /// Notes that `id` has a transaction that we want.
+    fn want_transaction(&mut self, ctx: &Context<'_>, id: PeerId, key: TransactionKey) {
+        if let Some(terms) = self.terms(id, &key) {
+            self.transactions.requests.announce(id, key, terms, ctx.now);
+        }
+    }
+
+    /// How long to wait for better announcements. Source: Bitcoin Core `TxDownloadManagerImpl::AddTxAnnouncement`.
+    fn terms(&self, id: PeerId, key: &TransactionKey) -> Option<Terms> {
+        let peer = self.peers.get(&id)?;
+        let is_trusted = self.relays_at_once(peer);
+        let is_preferred = !peer.is_inbound() || is_trusted;
+        let mut wait = Duration::ZERO;
+        if !is_preferred {
+            wait += NONPREFERRED_DELAY;
+        }
+        let has_wtxid_peers = || self.peers.values().any(|peer| peer.is_ready() && peer.relay.by_wtxid);
+        if matches!(key, TransactionKey::Txid(_)) && has_wtxid_peers() {
+            wait += TXID_DELAY;
+        }
+        if !is_trusted && self.transactions.requests.in_flight(id) >= TRANSACTIONS_IN_FLIGHT_PER_PEER {
+            wait += OVERLOADED_DELAY;
+        }
+        Some(Terms { is_preferred, wait })
+    }
+
+    /// Asks for what may be asked for. While the chain is far behind nothing is, for most would spend coins that we have not
+    /// seen made.
     pub(crate) fn request_transactions(&mut self, ctx: &mut Context<'_>) {
-        if self.transactions.queue.is_empty() || ctx.world.is_syncing() {
+        if self.transactions.requests.len() == 0 || ctx.world.is_syncing() {
             return;
         }
-        let mut batches: BTreeMap<PeerId, Vec<Inventory>> = BTreeMap::new();
-        for _ in 0..self.transactions.queue.len() {
-            let Some(key) = self.transactions.queue.pop_front() else { break };
-            let Some(request) = self.transactions.requests.get_mut(&key) else { continue };
-            if request.asked.is_some() {
-                continue;
-            }
-            let has_room = |id: &PeerId| {
-                self.peers.get(id).is_some_and(|peer| peer.relay.in_flight < TRANSACTIONS_IN_FLIGHT_PER_PEER)
-            };
-            let Some(place) = request.others.iter().position(has_room) else {
-                self.transactions.queue.push_back(key);
-                continue;
-            };
-            let Some(id) = request.others.remove(place) else { continue };
-            request.asked = Some((id, ctx.now));
-            self.with_peer(id, |peer| peer.relay.in_flight += 1);
-            batches.entry(id).or_default().push(wanted(key));
-        }
-        for (id, items) in batches {
+        for (id, keys) in self.transactions.requests.next(ctx.now, &mut self.rng) {
+            let items: Vec<Inventory> = keys.into_iter().map(wanted).collect();
             for part in items.chunks(GETDATA_MAX) {
                 ctx.send(id, Message::GetData(part.to_vec()));
             }
         }
     }
 
-    /// The transaction is here or no longer wanted.
-    fn finish_request(&mut self, key: TransactionKey) {
-        let Some(request) = self.transactions.requests.remove(&key) else { return };
-        if let Some((id, _)) = request.asked {
-            self.with_peer(id, |peer| {
-                peer.relay.in_flight -= 1;
-                peer.relay.announced.remove(&key);
-            });
-        }
-        for id in request.others {
-            self.with_peer(id, |peer| {
-                peer.relay.announced.remove(&key);
-            });
-        }
-    }
-
-    /// `id` does not give the transaction (time-out, `notfound`): the next one that has it is asked.
+    /// `id` does not have the transaction: the next one that has it is asked.
     pub(crate) fn transaction_failed(&mut self, key: TransactionKey, id: PeerId) {
-        let Some(request) = self.transactions.requests.get_mut(&key) else { return };
-        if request.asked.is_none_or(|(asked, _)| asked != id) {
-            return;
-        }
-        request.asked = None;
-        let is_over = request.others.is_empty();
-        self.with_peer(id, |peer| {
-            peer.relay.in_flight -= 1;
-            peer.relay.announced.remove(&key);
-        });
-        if is_over {
-            self.transactions.requests.remove(&key);
-        } else {
-            self.transactions.queue.push_back(key);
-        }
-    }
-
-    /// A transaction came that was asked for before we knew how far behind we are; it cannot be judged yet.
-    fn ask_again_later(&mut self, key: TransactionKey, id: PeerId) {
-        let Some(request) = self.transactions.requests.get_mut(&key) else { return };
-        if request.asked.take_if(|(asked, _)| *asked == id).is_some() {
-            request.others.push_back(id);
-            self.transactions.queue.push_back(key);
-            self.with_peer(id, |peer| peer.relay.in_flight -= 1);
-        }
+        self.transactions.requests.fail(id, key);
     }
 
     /// The peer is gone.
     pub(crate) fn release_transactions(&mut self, peer: &Peer) {
-        self.transactions.orphans.remove_from(peer.id);
-        for key in &peer.relay.announced {
-            let Some(request) = self.transactions.requests.get_mut(key) else { continue };
-            request.others.retain(|id| *id != peer.id);
-            if request.asked.is_some_and(|(asked, _)| asked == peer.id) {
-                request.asked = None;
-                self.transactions.queue.push_back(*key);
-            }
-            if request.asked.is_none() && request.others.is_empty() {
-                self.transactions.requests.remove(key);
-            }
-        }
+        self.transactions.orphans.remove_peer(peer.id);
+        self.transactions.requests.remove_peer(peer.id);
     }
 
     pub(crate) fn expire_transactions(&mut self, ctx: &mut Context<'_>) {
-        let late = |(key, request): (&TransactionKey, &Request)| match request.asked {
-            Some((id, at)) if ctx.now.since(at) >= TRANSACTION_TIMEOUT => Some((*key, id)),
-            _ => None,
-        };
-        let late: Vec<_> = self.transactions.requests.iter().filter_map(late).collect();
-        for (key, id) in late {
-            self.transaction_failed(key, id);
-        }
-        self.transactions.orphans.expire(ctx.now);
-        self.transactions.tidy_queue();
+        self.transactions.announcing.expire(ctx.now);
         self.request_transactions(ctx);
     }
 
     pub(crate) fn transaction_came(&mut self, ctx: &mut Context<'_>, id: PeerId, transaction: Arc<Transaction>) {
-        let (wtxid, txid) = (transaction.compute_wtxid(), transaction.compute_txid());
-        let by_txid = TransactionKey::Txid(txid);
-        let asked_by_txid = self.transactions.requests.get(&by_txid).and_then(|request| request.asked);
+        let (_, keys) = keys_of(&transaction);
         self.with_peer(id, |peer| {
-            peer.relay.known.insert(TransactionKey::Wtxid(wtxid));
-            peer.relay.known.insert(by_txid);
+            for key in keys {
+                peer.relay.known.insert(key);
+            }
         });
         if ctx.world.is_syncing() {
-            self.ask_again_later(TransactionKey::Wtxid(wtxid), id);
-            self.ask_again_later(by_txid, id);
+            keys.into_iter().for_each(|key| self.transactions.requests.put_back(id, key));
             return;
         }
-        self.finish_request(TransactionKey::Wtxid(wtxid));
-        // A txid leaves the witness open: only the answer of the one who was asked ends that request.
-        if asked_by_txid.is_some_and(|(asked, _)| asked == id) {
-            self.finish_request(by_txid);
-        }
-        if !self.transactions.has(ctx, &TransactionKey::Wtxid(wtxid)) {
-            self.judge_transaction(ctx, id, transaction);
+        if self.transactions.has(ctx, &keys[0]) {
+            self.known_transaction_came(ctx, id, &transaction);
+        } else if self.judge_transaction(ctx, id, Arc::clone(&transaction)) {
+            self.hold_requests(id, keys);
+        } else {
+            // Its quota is used up; that is no reason not to take the transaction from others.
+            keys.into_iter().for_each(|key| self.transactions.requests.fail(id, key));
         }
         self.request_transactions(ctx);
     }
 
-    /// The same quota holds for transactions that were asked for and those that were pushed (Zebra GHSA-4fc2).
-    fn judge_transaction(&mut self, ctx: &mut Context<'_>, id: PeerId, transaction: Arc<Transaction>) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        if peer.relay.judged < TRANSACTIONS_JUDGED_PER_PEER {
-            peer.relay.judged += 1;
+    /// Nobody is asked while it is judged. A txid leaves the witness open: only the answer of the one who was asked stands
+    /// for it.
+    fn hold_requests(&mut self, id: PeerId, [by_wtxid, by_txid]: [TransactionKey; 2]) {
+        self.transactions.requests.hold(id, by_wtxid);
+        if self.transactions.requests.is_asked_of(&by_txid, id) {
+            self.transactions.requests.hold(id, by_txid);
+        }
+    }
+
+    /// It was asked for by its other name, or pushed.
+    fn known_transaction_came(&mut self, ctx: &mut Context<'_>, id: PeerId, transaction: &Arc<Transaction>) {
+        let (wtxid, keys) = keys_of(transaction);
+        if self.transactions.judged.contains(&wtxid) {
+            self.hold_requests(id, keys);
+            return;
+        }
+        self.transactions.requests.forget(&keys[0]);
+        if self.transactions.has(ctx, &keys[1]) {
+            self.transactions.requests.forget(&keys[1]);
+        } else {
+            self.transactions.requests.fail(id, keys[1]);
+        }
+        if self.transactions.orphans.contains(&wtxid) {
+            self.orphan_announced(ctx, id, &wtxid);
+        } else if self.transactions.underpaid.contains(&wtxid) && !self.transactions.refused.contains(&keys[0]) {
+            self.look_for_paying_child(ctx, id, transaction);
+        }
+    }
+
+    /// Hands it over to be judged, unless the quota of `id` is used up: the same for what was asked for and what was pushed
+    /// (Zebra GHSA-4fc2).
+    fn judge_transaction(&mut self, ctx: &mut Context<'_>, id: PeerId, transaction: Arc<Transaction>) -> bool {
+        let is_taken = self.count_judged(id);
+        if is_taken {
             self.transactions.judged.insert(transaction.compute_wtxid());
             ctx.actions.push(Action::SubmitTransaction { peer: id, transaction });
         }
+        is_taken
+    }
+
+    /// Whether `id` may have one more thing judged.
+    pub(crate) fn count_judged(&mut self, id: PeerId) -> bool {
+        let Some(peer) = self.peers.get_mut(&id) else { return false };
+        let has_room = peer.relay.judged < TRANSACTIONS_JUDGED_PER_PEER;
+        peer.relay.judged += usize::from(has_room);
+        has_room
     }
 
     pub(crate) fn transaction_verdict(
@@ -269,101 +260,170 @@ impl Node {
         transaction: Arc<Transaction>,
         verdict: TransactionVerdict,
     ) {
-        let wtxid = transaction.compute_wtxid();
+        let (wtxid, keys) = keys_of(&transaction);
         self.transactions.judged.remove(&wtxid);
         self.with_peer(id, |peer| peer.relay.judged = peer.relay.judged.saturating_sub(1));
+        if self.transactions.adopting == Some(wtxid) {
+            self.transactions.adopting = None;
+        }
         match verdict {
             TransactionVerdict::Accepted => {
                 self.with_peer(id, |peer| peer.relay.last_transaction = Some(ctx.now));
+                self.transaction_settled(&keys);
             }
-            TransactionVerdict::AlreadyKnown | TransactionVerdict::Failed { .. } => {}
+            TransactionVerdict::AlreadyKnown => self.transaction_settled(&keys),
+            TransactionVerdict::Failed { .. } => {
+                keys.into_iter().for_each(|key| self.transactions.requests.release(key));
+            }
             TransactionVerdict::MissingInputs { parents } => {
                 self.compact.keep_extra(wtxid, &transaction);
-                self.keep_orphan(ctx, id, transaction, &parents);
+                self.keep_orphan(ctx, id, &transaction, &parents);
+            }
+            TransactionVerdict::Underpaid { reason } => {
+                self.compact.keep_extra(wtxid, &transaction);
+                self.transactions.underpaid.insert(wtxid);
+                self.transaction_refused(&transaction);
+                self.blame(ctx, id, Offence::RefusedTransaction { reason });
+                self.look_for_paying_child(ctx, id, &transaction);
             }
             TransactionVerdict::Refused { reason } => {
                 self.compact.keep_extra(wtxid, &transaction);
-                self.transactions.refused.insert(wtxid);
+                self.transactions.refused.insert(keys[0]);
+                self.transaction_refused(&transaction);
                 self.blame(ctx, id, Offence::RefusedTransaction { reason });
             }
             TransactionVerdict::Invalid { reason } => {
-                self.transactions.refused.insert(wtxid);
+                self.transactions.refused.insert(keys[0]);
+                self.transactions.refused.insert(keys[1]);
+                self.transaction_settled(&keys);
                 self.blame(ctx, id, Offence::InvalidTransaction { reason });
             }
         }
+        self.adopt_next(ctx);
+        self.request_transactions(ctx);
     }
 
-    /// Keeps a transaction whose parents are missing, and asks its sender for them.
-    fn keep_orphan(&mut self, ctx: &mut Context<'_>, id: PeerId, transaction: Arc<Transaction>, parents: &[Txid]) {
-        if !self.peers.contains_key(&id) {
+    /// It is not wanted any more, by no name.
+    pub(crate) fn transaction_settled(&mut self, keys: &[TransactionKey; 2]) {
+        keys.iter().for_each(|key| self.transactions.requests.forget(key));
+        if let [TransactionKey::Wtxid(wtxid), _] = keys {
+            self.transactions.orphans.remove(wtxid);
+        }
+    }
+
+    /// With this witness it is not wanted any more. Without any there is no other.
+    pub(crate) fn transaction_refused(&mut self, transaction: &Transaction) {
+        let (wtxid, keys) = keys_of(transaction);
+        self.transactions.requests.forget(&keys[0]);
+        self.transactions.orphans.remove(&wtxid);
+        if transaction.input.iter().all(|input| input.witness.is_empty()) {
+            self.transactions.requests.forget(&keys[1]);
+        } else {
+            self.transactions.requests.release(keys[1]);
+        }
+    }
+
+    /// Keeps a transaction whose parents are missing, and asks all who announced it for them.
+    fn keep_orphan(&mut self, ctx: &mut Context<'_>, id: PeerId, transaction: &Arc<Transaction>, parents: &[Txid]) {
+        let (wtxid, keys) = keys_of(transaction);
+        // A child of what is refused for good has no future.
+        if parents.iter().any(|parent| self.transactions.refused.contains(&TransactionKey::Txid(*parent))) {
+            self.transactions.refused.insert(keys[0]);
+            self.transaction_refused(transaction);
             return;
         }
-        if self.transactions.orphans.add(transaction, id, ctx.now, &mut self.rng) {
-            for parent in parents {
-                self.want_transaction(ctx, id, TransactionKey::Txid(*parent));
+        let mut announcers = self.transactions.requests.announcers(&keys[0]);
+        announcers.push(id);
+        announcers.retain(|announcer| self.peers.contains_key(announcer));
+        self.transactions.requests.forget(&keys[0]);
+        self.transactions.requests.forget(&keys[1]);
+        for announcer in announcers {
+            let is_news = !self.transactions.orphans.announcers(&wtxid).contains(&announcer);
+            if !is_news || self.transactions.orphans.add(transaction, announcer) {
+                self.want_parents(ctx, announcer, parents);
             }
-            self.request_transactions(ctx);
         }
     }
 
-    /// Judges the orphans again that waited for `parent`.
+    /// Another peer has an orphan: it has its parents, too.
+    fn orphan_announced(&mut self, ctx: &Context<'_>, id: PeerId, wtxid: &Wtxid) {
+        if self.peers.contains_key(&id)
+            && self.transactions.orphans.add_announcer(wtxid, id)
+            && let Some(orphan) = self.transactions.orphans.get(wtxid)
+        {
+            let parents: BTreeSet<Txid> = orphan.input.iter().map(|input| input.previous_output.txid).collect();
+            self.want_parents(ctx, id, &parents.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    fn want_parents(&mut self, ctx: &Context<'_>, id: PeerId, parents: &[Txid]) {
+        for parent in parents {
+            let key = TransactionKey::Txid(*parent);
+            if !self.transactions.has(ctx, &key) {
+                self.want_transaction(ctx, id, key);
+            }
+        }
+    }
+
+    /// Lets the orphans be judged again that waited for `parent`.
     fn adopt_children(&mut self, ctx: &mut Context<'_>, parent: &Txid) {
-        for (id, child) in self.transactions.orphans.take_children(parent) {
-            self.judge_transaction(ctx, id, child);
+        for child in self.transactions.orphans.children(parent) {
+            if !self.transactions.adoptable.contains(&child) {
+                self.transactions.adoptable.push_back(child);
+            }
+        }
+        self.adopt_next(ctx);
+    }
+
+    pub(crate) fn adopt_next(&mut self, ctx: &mut Context<'_>) {
+        while self.transactions.adopting.is_none() {
+            let Some(wtxid) = self.transactions.adoptable.pop_front() else { return };
+            let Some(orphan) = self.transactions.orphans.get(&wtxid) else { continue };
+            if self.transactions.judged.contains(&wtxid) {
+                continue;
+            }
+            // On the account of whoever announced it and has room.
+            let announcers = self.transactions.orphans.announcers(&wtxid);
+            if announcers.into_iter().any(|id| self.judge_transaction(ctx, id, Arc::clone(&orphan))) {
+                self.transactions.adopting = Some(wtxid);
+            } else {
+                // The next verdict makes room.
+                self.transactions.adoptable.push_front(wtxid);
+                return;
+            }
         }
     }
 
     pub(crate) fn transaction_added(&mut self, ctx: &mut Context<'_>, transaction: WaitingTransaction) {
-        self.finish_request(TransactionKey::Wtxid(transaction.wtxid));
-        self.finish_request(TransactionKey::Txid(transaction.txid));
-        self.transactions.orphans.remove(&transaction.wtxid);
+        self.transaction_settled(&[TransactionKey::Wtxid(transaction.wtxid), TransactionKey::Txid(transaction.txid)]);
         self.adopt_children(ctx, &transaction.txid);
-        for peer in self.peers.values_mut() {
-            let is_news = peer.wants_transactions() && !peer.relay.known.contains(&peer.key_of(&transaction));
-            if is_news && peer.relay.to_announce.len() < ANNOUNCEMENTS_WAITING_MAX {
-                peer.relay.to_announce.push_back(transaction);
-            }
-        }
-    }
-
-    /// Announces what waits for it, to each peer at most one message.
-    pub(crate) fn announce_transactions(&mut self, ctx: &mut Context<'_>) {
-        for (id, peer) in &mut self.peers {
-            let mut items = Vec::new();
-            while items.len() < ANNOUNCEMENT_MAX {
-                let Some(next) = peer.relay.to_announce.pop_front() else { break };
-                let key = peer.key_of(&next);
-                let is_wanted = next.fee_rate >= peer.relay.fee_filter && ctx.world.has_transaction(&next.wtxid);
-                if is_wanted && peer.relay.known.insert(key) {
-                    items.push(match key {
-                        TransactionKey::Wtxid(wtxid) => Inventory::WTx(wtxid),
-                        TransactionKey::Txid(txid) => Inventory::Transaction(txid),
-                    });
-                }
-            }
-            if !items.is_empty() {
-                ctx.send(*id, Message::Inv(items));
-            }
-        }
+        self.announce_later(ctx.now, transaction);
+        self.request_transactions(ctx);
     }
 
     /// The tip changed: its transactions need not be asked for, and what was refused may be fine now.
     pub(crate) fn transactions_confirmed(&mut self, ctx: &mut Context<'_>) {
         self.transactions.refused.clear();
+        self.transactions.underpaid.clear();
+        self.transactions.packages.clear();
         if ctx.world.is_syncing() {
             return;
         }
         let Some(block) = ctx.world.block(&ctx.world.tip().1) else { return };
+        let mut parents = BTreeSet::new();
         for transaction in &block.txdata {
-            let (wtxid, txid) = (transaction.compute_wtxid(), transaction.compute_txid());
-            for key in [TransactionKey::Wtxid(wtxid), TransactionKey::Txid(txid)] {
+            let (_, keys) = keys_of(transaction);
+            for key in keys {
                 self.transactions.confirmed.insert(key);
-                self.finish_request(key);
             }
-            self.transactions.orphans.remove(&wtxid);
-            if !self.transactions.orphans.is_empty() {
-                self.adopt_children(ctx, &txid);
+            self.transaction_settled(&keys);
+            self.transactions.orphans.remove_spenders(transaction);
+            if let [_, TransactionKey::Txid(txid)] = keys {
+                parents.insert(txid);
             }
+        }
+        for parent in parents {
+            self.adopt_children(ctx, &parent);
         }
     }
 }

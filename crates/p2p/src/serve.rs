@@ -12,10 +12,12 @@ use rand::rngs::StdRng;
 
 use crate::address_manager::KnownAddress;
 use crate::compact_serve::{Latest, compact_answer};
+use crate::filters::serve_filters;
 use crate::limits::{GETDATA_MAX, INVENTORY_MAX, SERVED_AT_ONCE};
 use crate::message::Message;
 use crate::misbehavior::Offence;
 use crate::node::{Context, Node};
+use crate::peer::TransactionKey;
 use crate::{PeerId, World};
 use std::net::{IpAddr, SocketAddr};
 
@@ -43,6 +45,18 @@ fn answer(world: &dyn World, item: &Inventory, latest: &mut Latest, rng: &mut St
         Inventory::Error | Inventory::Unknown { .. } => return Answer::Nothing,
     };
     found.map_or(Answer::Missing, |(message, size)| Answer::Found(message, size))
+}
+
+fn key_of(item: &Inventory) -> Option<TransactionKey> {
+    match item {
+        Inventory::WTx(wtxid) => Some(TransactionKey::Wtxid(*wtxid)),
+        Inventory::WitnessTransaction(txid) | Inventory::Transaction(txid) => Some(TransactionKey::Txid(*txid)),
+        Inventory::Block(_)
+        | Inventory::WitnessBlock(_)
+        | Inventory::CompactBlock(_)
+        | Inventory::Error
+        | Inventory::Unknown { .. } => None,
+    }
 }
 
 fn with_witness(transaction: Arc<Transaction>) -> (Message, usize) {
@@ -83,7 +97,13 @@ impl Node {
                 break;
             }
             let Some(item) = peer.wants.pop_front() else { break };
-            match answer(ctx.world, &item, &mut self.compact.served, &mut self.rng) {
+            // What the peer was not told of yet is not to be had yet.
+            let is_hidden = key_of(&item).is_some_and(|key| !self.transactions.announcing.may_serve(peer, key));
+            let found = match is_hidden {
+                true => Answer::Missing,
+                false => answer(ctx.world, &item, &mut self.compact.served, &mut self.rng),
+            };
+            match found {
                 Answer::Found(message, size) => {
                     if let Message::Block(block) | Message::BlockWithoutWitness(block) = &message {
                         peer.chain.known.insert(block.block_hash());
@@ -104,6 +124,7 @@ impl Node {
         }
         // Something was sent, so it will be told when that has left.
         peer.is_reading = looked_up > 0;
+        peer.is_reading |= serve_filters(ctx, peer, bytes);
     }
 
     /// Answers `getaddr`: once, and only to peers that came to us, so that nobody can map our connections (Core's rule).

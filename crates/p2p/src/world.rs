@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use mycoin_primitives::bitcoin::bip158::{FilterHash, FilterHeader};
 use mycoin_primitives::{Block, BlockHash, FeeRate, Header, Height, Transaction, Txid, Work, Wtxid};
 
 use crate::Time;
@@ -50,6 +51,20 @@ pub trait World {
     fn waiting_transactions(&self, max: usize) -> Vec<WaitingTransaction>;
     /// Shows the mempool's transactions, in any order, until `visit` breaks off; quickly, for a block waits for it.
     fn mempool_transactions(&self, visit: &mut dyn FnMut(&Wtxid, &Arc<Transaction>) -> ControlFlow<()>);
+    /// Whether compact filters are given to peers (BIP157); the service bit follows from it.
+    fn serves_filters(&self) -> bool {
+        false
+    }
+    /// What the filter index says of the best chain's blocks at these heights, all at one tip; `None` when it lacks one.
+    fn filter_rows(&self, heights: &[u32]) -> Option<Vec<FilterRow>> {
+        let _lacks_all = heights;
+        None
+    }
+    /// The compact filter of a block of the best chain (BIP158).
+    fn filter(&self, block: &BlockHash) -> Option<Vec<u8>> {
+        let _lacks_all = block;
+        None
+    }
     /// The least fee rate that the mempool takes now, which peers are told (BIP133).
     fn min_fee(&self) -> FeeRate;
     /// Whether many blocks (more than a day's, or some 24) of the best known headers are missing. Transactions are not asked
@@ -79,6 +94,17 @@ pub struct HeaderRun {
     pub ends: Option<(Header, Header)>,
 }
 
+/// One block in the index of compact filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilterRow {
+    /// The block.
+    pub block: BlockHash,
+    /// Its filter's hash.
+    pub filter: FilterHash,
+    /// That hashed with the filter header before it.
+    pub header: FilterHeader,
+}
+
 /// A transaction of the mempool, as an announcement needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaitingTransaction {
@@ -101,6 +127,11 @@ pub trait Host: World + Send + Sync + 'static {
     fn submit_block(&self, block: Arc<Block>) -> BlockVerdict;
     /// Judges a transaction and, when it is taken, calls [`crate::P2pHandle::notify_transaction`].
     fn submit_transaction(&self, transaction: Arc<Transaction>) -> TransactionVerdict;
+    /// Judges a parent and its child, the fee of both taken together; the same is called for each that is taken. A server
+    /// without a rule for pairs judges them one after the other.
+    fn submit_package(&self, parent: Arc<Transaction>, child: Arc<Transaction>) -> PackageVerdict {
+        PackageVerdict { parent: self.submit_transaction(parent), child: self.submit_transaction(child) }
+    }
 }
 
 /// What became of headers.
@@ -152,6 +183,15 @@ pub enum BlockVerdict {
     },
 }
 
+/// What became of a parent and its child that were judged together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageVerdict {
+    /// Of the parent.
+    pub parent: TransactionVerdict,
+    /// Of the child.
+    pub child: TransactionVerdict,
+}
+
 /// What became of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransactionVerdict {
@@ -163,6 +203,11 @@ pub enum TransactionVerdict {
     MissingInputs {
         /// The transactions that made them.
         parents: Vec<Txid>,
+    },
+    /// It is refused for its fee alone: together with a child that pays for both it may be taken.
+    Underpaid {
+        /// Bitcoin's reject string.
+        reason: String,
     },
     /// Policy refuses it; the peer may have another policy.
     Refused {

@@ -7,7 +7,8 @@ use mycoin_chain::{AcceptError, BlockStatus};
 use mycoin_consensus::Verdict;
 use mycoin_mempool::RejectReason;
 use mycoin_p2p::{
-    BlockVerdict, Foothold, HeaderRun, HeadersVerdict, Host, Time, TransactionVerdict, WaitingTransaction, World,
+    BlockVerdict, Foothold, HeaderRun, HeadersVerdict, Host, PackageVerdict, Time, TransactionVerdict,
+    WaitingTransaction, World,
 };
 use mycoin_primitives::hashes::Hash as _;
 use mycoin_primitives::{Block, BlockHash, FeeRate, Header, Height, OutPoint, Transaction, Txid, Work, Wtxid};
@@ -169,6 +170,22 @@ impl Host for Node {
             Err(SubmitError::Rejected(reason)) => self.transaction_verdict(&inputs, &reason),
         }
     }
+
+    fn submit_package(&self, parent: Arc<Transaction>, child: Arc<Transaction>) -> PackageVerdict {
+        let verdict = |transaction: &Transaction, judged: Result<mycoin_mempool::Accepted, RejectReason>| match judged {
+            Ok(_) => TransactionVerdict::Accepted,
+            Err(reason) => self.transaction_verdict(transaction, &reason),
+        };
+        match self.submit_pair(parent.as_ref().clone(), child.as_ref().clone()) {
+            Ok(report) => {
+                PackageVerdict { parent: verdict(&parent, report.parent), child: verdict(&child, report.child) }
+            }
+            Err(error) => {
+                let failed = TransactionVerdict::Failed { reason: error.to_string() };
+                PackageVerdict { parent: failed.clone(), child: failed }
+            }
+        }
+    }
 }
 
 impl Node {
@@ -180,6 +197,7 @@ impl Node {
             RejectReason::MissingInputs { .. } => {
                 TransactionVerdict::MissingInputs { parents: self.unknown_parents(transaction) }
             }
+            reason if reason.is_for_fee_alone() => TransactionVerdict::Underpaid { reason: reason.reject_reason() },
             // What is wrong with the transaction alone stays wrong; everything else may change with chain, pool or policy.
             reason if mycoin_consensus::check_transaction(transaction, self.network()).is_err() => {
                 TransactionVerdict::Invalid { reason: reason.reject_reason() }

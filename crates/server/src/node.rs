@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use mycoin_chain::{AcceptError, Accepted, Chain, ChainError};
 use mycoin_consensus::{VerdictKey, script_flags, verdict_key};
-use mycoin_mempool::{CoinSource, Mempool, MempoolEvent, RejectReason, RemovalReason};
+use mycoin_mempool::{CoinSource, Mempool, MempoolEvent, PairReport, RejectReason, RemovalReason};
 use mycoin_p2p::{P2pHandle, WaitingTransaction};
 use mycoin_primitives::{
     Block, BlockHash, ChainEvent, Coin, FeeRate, Height, Network, OutPoint, Transaction, TxOut, Txid, format_amount,
@@ -203,6 +203,22 @@ impl Node {
         let accepted = judged.map_err(SubmitError::Rejected)?;
         verdict.into_iter().for_each(|key| self.chain.note_verified(key));
         Ok(Submitted { txid: accepted.txid })
+    }
+
+    /// Takes a parent and a child that pays for both into the mempool.
+    pub(crate) fn submit_pair(&self, parent: Transaction, child: Transaction) -> Result<PairReport, ChainError> {
+        let _order = self.order();
+        let coins = ChainCoins::new(&self.chain);
+        let mut mempool = self.mempool();
+        let report = mempool.accept_pair(parent, child, &coins, &self.chain.tip_branch(), clock::now());
+        let taken = [&report.parent, &report.child].into_iter().flatten();
+        let verified: Vec<_> = taken.filter_map(|accepted| self.verdict(&mempool, &accepted.txid, &coins)).collect();
+        let events = mempool.take_events();
+        drop(mempool);
+        self.tell_mempool(events);
+        coins.result()?;
+        verified.into_iter().for_each(|key| self.chain.note_verified(key));
+        Ok(report)
     }
 
     /// Under which key the chain may remember that a waiting transaction's scripts hold.

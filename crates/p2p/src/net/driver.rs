@@ -142,6 +142,7 @@ impl Driver {
             Action::SubmitHeaders { peer, headers } => self.submit(Job::Headers(peer, headers)),
             Action::SubmitBlock { peer, block } => self.submit(Job::Block(peer, block)),
             Action::SubmitTransaction { peer, transaction } => self.submit(Job::Transaction(peer, transaction)),
+            Action::SubmitPackage { peer, parent, child } => self.submit(Job::Package(peer, parent, child)),
         }
     }
 

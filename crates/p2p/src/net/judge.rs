@@ -16,6 +16,7 @@ pub(super) enum Job {
     Headers(PeerId, Vec<Header>),
     Block(PeerId, Arc<Block>),
     Transaction(PeerId, Arc<Transaction>),
+    Package(PeerId, Arc<Transaction>, Arc<Transaction>),
 }
 
 /// The thread and the way to it. The queue needs no bound of its own: the protocol bounds what is being judged.
@@ -52,6 +53,10 @@ fn judge(host: &dyn Host, job: Job) -> Option<Event> {
         Job::Transaction(peer, transaction) => {
             let verdict = host.submit_transaction(Arc::clone(&transaction));
             Event::TransactionVerdict { peer, transaction, verdict }
+        }
+        Job::Package(peer, parent, child) => {
+            let verdict = host.submit_package(Arc::clone(&parent), Arc::clone(&child));
+            Event::PackageVerdict { peer, parent, child, verdict }
         }
     })
 }

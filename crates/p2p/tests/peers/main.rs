@@ -2,9 +2,11 @@
 //! transports.
 
 mod compact;
+mod filters;
 mod framing;
 mod header_sync;
 mod protocol;
+mod relay;
 mod simulation;
 mod slots;
 mod sockets;

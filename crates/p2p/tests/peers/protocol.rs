@@ -12,33 +12,33 @@ use mycoin_primitives::bitcoin::p2p::message_blockdata::{GetHeadersMessage, Inve
 use mycoin_primitives::bitcoin::p2p::message_network::VersionMessage;
 use mycoin_primitives::bitcoin::p2p::{ServiceFlags, address::AddrV2, address::AddrV2Message, address::Address};
 use mycoin_primitives::hashes::Hash as _;
-use mycoin_primitives::{Block, BlockHash, FeeRate, Transaction, Txid, Wtxid};
+use mycoin_primitives::{Block, BlockHash, Transaction, Wtxid};
 
 use crate::toy::{ToyWorld, mine, payment, root, waiting};
 
-struct Script {
-    node: Node,
-    world: ToyWorld,
-    now: Time,
+pub(crate) struct Script {
+    pub(crate) node: Node,
+    pub(crate) world: ToyWorld,
+    pub(crate) now: Time,
 }
 
 impl Script {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let now = Time::from_unix_millis(1_800_000_000_000);
         let config = NodeConfig { connect: vec!["friend:1".to_owned()], seed: 1, ..NodeConfig::default() };
         Self { node: Node::new(config, now), world: ToyWorld::new(), now }
     }
 
-    fn event(&mut self, event: Event) -> Vec<Action> {
+    pub(crate) fn event(&mut self, event: Event) -> Vec<Action> {
         self.node.handle(self.now, event, &self.world)
     }
 
-    fn says(&mut self, peer: u64, message: Message) -> Vec<Action> {
+    pub(crate) fn says(&mut self, peer: u64, message: Message) -> Vec<Action> {
         self.event(Event::Received { peer: PeerId(peer), message })
     }
 
     /// Lets time pass, with ticks, and gives all that was done.
-    fn wait(&mut self, seconds: u64) -> Vec<Action> {
+    pub(crate) fn wait(&mut self, seconds: u64) -> Vec<Action> {
         let mut actions = Vec::new();
         for _ in 0..seconds * 2 {
             self.now = self.now.after(Duration::from_millis(500));
@@ -47,12 +47,12 @@ impl Script {
         actions
     }
 
-    fn connect(&mut self, peer: u64, ip: [u8; 4]) -> Vec<Action> {
+    pub(crate) fn connect(&mut self, peer: u64, ip: [u8; 4]) -> Vec<Action> {
         self.event(Event::Connected { peer: PeerId(peer), address: (ip, 5_000).into(), target: None })
     }
 
     /// An inbound peer with a complete handshake.
-    fn friend(&mut self, peer: u64) {
+    pub(crate) fn friend(&mut self, peer: u64) {
         self.connect(peer, [10, 0, 0, peer as u8]);
         self.says(peer, version(peer, 70_016));
         self.says(peer, Message::WtxidRelay);
@@ -61,7 +61,7 @@ impl Script {
     }
 
     /// The peer announces blocks by their headers, and the world takes them.
-    fn announces(&mut self, peer: u64, blocks: &[Block]) -> Vec<Action> {
+    pub(crate) fn announces(&mut self, peer: u64, blocks: &[Block]) -> Vec<Action> {
         let headers: Vec<_> = blocks.iter().map(|block| block.header).collect();
         let mut actions = self.says(peer, Message::Headers(headers.clone()));
         let last = blocks.last().expect("some").block_hash();
@@ -73,18 +73,18 @@ impl Script {
         actions
     }
 
-    fn judges(&mut self, peer: u64, block: &Block) -> Vec<Action> {
+    pub(crate) fn judges(&mut self, peer: u64, block: &Block) -> Vec<Action> {
         let verdict = self.world.submit_block(Arc::new(block.clone()));
         self.event(Event::BlockVerdict { peer: PeerId(peer), hash: block.block_hash(), verdict })
     }
 
-    fn adds(&mut self, transaction: &Transaction) {
+    pub(crate) fn adds(&mut self, transaction: &Transaction) {
         assert_eq!(self.world.submit_transaction(Arc::new(transaction.clone())), TransactionVerdict::Accepted);
         self.event(Event::TransactionAdded(waiting(transaction)));
     }
 }
 
-fn version(nonce: u64, number: u32) -> Message {
+pub(crate) fn version(nonce: u64, number: u32) -> Message {
     let services = ServiceFlags::NETWORK | ServiceFlags::WITNESS;
     let nowhere = Address { services, address: [0; 8], port: 0 };
     Message::Version(Box::new(VersionMessage {
@@ -100,7 +100,7 @@ fn version(nonce: u64, number: u32) -> Message {
     }))
 }
 
-fn sent(actions: &[Action], to: u64) -> Vec<&Message> {
+pub(crate) fn sent(actions: &[Action], to: u64) -> Vec<&Message> {
     let to = PeerId(to);
     actions
         .iter()
@@ -108,18 +108,18 @@ fn sent(actions: &[Action], to: u64) -> Vec<&Message> {
         .collect()
 }
 
-fn commands(actions: &[Action], to: u64) -> Vec<&'static str> {
+pub(crate) fn commands(actions: &[Action], to: u64) -> Vec<&'static str> {
     sent(actions, to).into_iter().map(Message::command).collect()
 }
 
 /// What the peer was asked for.
-fn asked(actions: &[Action], to: u64) -> Vec<Inventory> {
+pub(crate) fn asked(actions: &[Action], to: u64) -> Vec<Inventory> {
     let lists =
         sent(actions, to).into_iter().filter_map(|m| if let Message::GetData(list) = m { Some(list) } else { None });
     lists.flatten().copied().collect()
 }
 
-fn dropped(actions: &[Action], who: u64) -> Option<&DisconnectReason> {
+pub(crate) fn dropped(actions: &[Action], who: u64) -> Option<&DisconnectReason> {
     actions.iter().find_map(|action| match action {
         Action::Disconnect { peer, reason } if *peer == PeerId(who) => Some(reason),
         _ => None,
@@ -127,7 +127,7 @@ fn dropped(actions: &[Action], who: u64) -> Option<&DisconnectReason> {
 }
 
 /// Blocks on genesis, one on the other.
-fn branch(count: u32, tag: u32) -> Vec<Block> {
+pub(crate) fn branch(count: u32, tag: u32) -> Vec<Block> {
     let mut parent = ToyWorld::new().tip().1;
     let mut next = |height| {
         let block = mine(parent, height, tag, Vec::new());
@@ -363,121 +363,6 @@ fn new_blocks_are_announced_as_headers_to_those_who_like_it() {
     script.judges(9, &again);
     let actions = script.event(Event::NewTip);
     assert_eq!(sent(&actions, 1), [&Message::Headers(vec![over.header, again.header])]);
-}
-
-#[test]
-fn a_transaction_is_asked_for_once_and_of_the_next_one_when_it_is_withheld() {
-    let mut script = Script::new();
-    (1..=3).for_each(|peer| script.friend(peer));
-    let item = Inventory::WTx(payment(root(), 1).compute_wtxid());
-    assert_eq!(asked(&script.says(1, Message::Inv(vec![item])), 1), [item]);
-    assert!(script.says(2, Message::Inv(vec![item])).is_empty());
-    assert!(script.says(3, Message::Inv(vec![item])).is_empty());
-    assert!(asked(&script.wait(59), 2).is_empty());
-    assert_eq!(asked(&script.wait(2), 2), [item]);
-    assert_eq!(asked(&script.says(2, Message::NotFound(vec![item])), 3), [item]);
-    script.event(Event::Disconnected { peer: PeerId(3) });
-    assert_eq!(script.node.requests_under_way(), 0);
-}
-
-#[test]
-fn junk_announcements_do_not_keep_a_transaction_away() {
-    let mut script = Script::new();
-    (1..=2).for_each(|peer| script.friend(peer));
-    let real = Inventory::WTx(payment(root(), 1).compute_wtxid());
-    let junk = |i: u32| Inventory::WTx(Wtxid::hash(&i.to_le_bytes()));
-    let flood: Vec<Inventory> = std::iter::once(real).chain((0..49_999).map(junk)).collect();
-    assert_eq!(asked(&script.says(1, Message::Inv(flood)), 1).len(), 100, "so many at a time");
-    assert_eq!(script.node.requests_under_way(), 5_000, "so many are remembered");
-    script.says(2, Message::Inv(vec![real]));
-    assert!(asked(&script.wait(62), 2).contains(&real));
-    script.event(Event::Disconnected { peer: PeerId(1) });
-    script.event(Event::Disconnected { peer: PeerId(2) });
-    assert_eq!(script.node.requests_under_way(), 0);
-}
-
-#[test]
-fn announcements_wait_while_the_chain_is_far_behind_and_leave_nothing_when_their_peer_goes() {
-    let mut script = Script::new();
-    script.friend(1);
-    let chain = branch(30, 1);
-    script.announces(1, &chain);
-    assert!(script.world.is_syncing());
-    let junk: Vec<Inventory> = (0..100u32).map(|i| Inventory::WTx(Wtxid::hash(&i.to_le_bytes()))).collect();
-    for peer in 2..5 {
-        script.friend(peer);
-        assert!(asked(&script.says(peer, Message::Inv(junk.clone())), peer).is_empty());
-        script.event(Event::Disconnected { peer: PeerId(peer) });
-    }
-    script.wait(1);
-    assert_eq!(script.node.requests_under_way(), 16, "the blocks of the first peer");
-    script.says(1, Message::Inv(junk[..3].to_vec()));
-    chain.iter().for_each(|block| drop(script.judges(1, block)));
-    assert_eq!(asked(&script.wait(1), 1).iter().filter(|item| junk.contains(item)).count(), 3);
-}
-
-#[test]
-fn transactions_are_announced_by_the_peers_own_name_for_them_and_above_its_fee() {
-    let mut script = Script::new();
-    (1..=3).for_each(|peer| script.friend(peer));
-    script.connect(4, [10, 0, 0, 4]);
-    script.says(4, version(4, 70_015));
-    script.says(4, Message::Verack);
-    script.says(2, Message::FeeFilter(1_001));
-    script.says(3, Message::FeeFilter(1_000));
-    let transaction = payment(root(), 1);
-    let wtxid = Inventory::WTx(transaction.compute_wtxid());
-    script.says(1, Message::Inv(vec![wtxid]));
-    script.adds(&transaction);
-    let actions = script.event(Event::Tick);
-    assert!(sent(&actions, 1).is_empty(), "it has it");
-    assert!(sent(&actions, 2).is_empty(), "it pays too little for this one");
-    assert_eq!(sent(&actions, 3), [&Message::Inv(vec![wtxid])]);
-    assert!(sent(&actions, 4).contains(&&Message::Inv(vec![Inventory::Transaction(transaction.compute_txid())])));
-    assert_eq!(script.node.peers(script.now, &script.world)[1].min_fee_filter, FeeRate::from_sat_per_kvb(1_001));
-    script.friend(5);
-    assert!(script.says(5, Message::GetData(vec![wtxid])).len() == 1);
-}
-
-#[test]
-fn an_orphan_waits_for_its_parents_which_its_sender_is_asked_for() {
-    let mut script = Script::new();
-    script.friend(1);
-    let parent = payment(root(), 1);
-    let child = Arc::new(payment(parent.compute_txid(), 2));
-    let parents = vec![parent.compute_txid()];
-    let submitted = script.says(1, Message::Transaction(Arc::clone(&child)));
-    assert!(matches!(submitted[..], [Action::SubmitTransaction { .. }]));
-    let verdict = TransactionVerdict::MissingInputs { parents };
-    let actions = script.event(Event::TransactionVerdict { peer: PeerId(1), transaction: Arc::clone(&child), verdict });
-    assert_eq!(asked(&actions, 1), [Inventory::WitnessTransaction(parent.compute_txid())]);
-    script.world.submit_transaction(Arc::new(parent.clone()));
-    let actions = script.event(Event::TransactionAdded(waiting(&parent)));
-    assert!(matches!(&actions[..], [Action::SubmitTransaction { transaction, .. }] if *transaction == child));
-}
-
-#[test]
-fn pushed_transactions_have_a_quota() {
-    let mut script = Script::new();
-    script.friend(1);
-    let push = |number| Message::Transaction(Arc::new(payment(Txid::all_zeros(), number)));
-    let taken: usize = (0..300).map(|number| script.says(1, push(number)).len()).sum();
-    assert_eq!(taken, 200);
-}
-
-#[test]
-fn what_was_refused_is_not_asked_for_again_until_the_tip_changes() {
-    let mut script = Script::new();
-    (1..=2).for_each(|peer| script.friend(peer));
-    let transaction = Arc::new(payment(root(), 1));
-    let item = Inventory::WTx(transaction.compute_wtxid());
-    script.says(1, Message::Transaction(Arc::clone(&transaction)));
-    let verdict = TransactionVerdict::Refused { reason: "min relay fee not met".into() };
-    let actions = script.event(Event::TransactionVerdict { peer: PeerId(1), transaction, verdict });
-    assert!(actions.is_empty(), "nobody is blamed for another policy");
-    assert!(script.says(2, Message::Inv(vec![item])).is_empty());
-    script.event(Event::NewTip);
-    assert_eq!(asked(&script.says(1, Message::Inv(vec![item])), 1), [item]);
 }
 
 #[test]

@@ -218,6 +218,10 @@ impl Simulation {
                 let verdict = world.submit_transaction(Arc::clone(&transaction));
                 Event::TransactionVerdict { peer, transaction, verdict }
             }
+            Action::SubmitPackage { peer, parent, child } => {
+                let verdict = world.submit_package(Arc::clone(&parent), Arc::clone(&child));
+                Event::PackageVerdict { peer, parent, child, verdict }
+            }
             other => panic!("{other:?} is not judged"),
         };
         self.handle(index, event);
@@ -291,7 +295,8 @@ fn a_payment_reaches_all_before_it_is_mined_and_a_block_is_everyones_tip() {
     let mut network = Simulation::line(5, 1);
     network.run(3);
     network.post(0, &payment(root(), 1));
-    network.run(2);
+    // Each tells those that came to it at random moments, five seconds apart in the mean.
+    network.run(90);
     assert_eq!(network.mempools(), [1; 5]);
     network.mine(4, 1);
     network.run(2);
@@ -348,7 +353,8 @@ fn many_payments_and_blocks_at_once_leave_nothing_behind() {
     let parent = payment(root(), 1_000);
     network.post(1, &parent);
     network.post(1, &payment(parent.compute_txid(), 1));
-    network.run(10);
+    // Seventy at a time, at random moments.
+    network.run(300);
     assert_eq!(network.mempools(), [302; 4]);
     network.mine(3, 2);
     network.mine(0, 1);

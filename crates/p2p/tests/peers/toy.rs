@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use mycoin_p2p::{
-    BlockVerdict, Foothold, HeaderRun, HeadersVerdict, Host, P2pHandle, Time, TransactionVerdict, WaitingTransaction,
-    World,
+    BlockVerdict, FilterRow, Foothold, HeaderRun, HeadersVerdict, Host, P2pHandle, Time, TransactionVerdict,
+    WaitingTransaction, World,
 };
 use mycoin_primitives::bitcoin::absolute::LockTime;
+use mycoin_primitives::bitcoin::bip158::{FilterHash, FilterHeader};
 use mycoin_primitives::bitcoin::block::Version;
 use mycoin_primitives::bitcoin::transaction;
 use mycoin_primitives::hashes::Hash as _;
@@ -116,6 +117,8 @@ pub(crate) struct ToyWorld {
     state: Mutex<State>,
     /// Set where sockets run it: news are told at once.
     pub(crate) handle: OnceLock<P2pHandle>,
+    /// Set where compact filters are served.
+    pub(crate) filters: OnceLock<()>,
 }
 
 impl State {
@@ -199,6 +202,7 @@ impl ToyWorld {
                 news: News::default(),
             }),
             handle: OnceLock::new(),
+            filters: OnceLock::new(),
         }
     }
 
@@ -357,6 +361,27 @@ impl World for ToyWorld {
 
     fn mempool_transactions(&self, visit: &mut dyn FnMut(&Wtxid, &Arc<Transaction>) -> ControlFlow<()>) {
         let _ = self.state().mempool.iter().try_for_each(|(wtxid, transaction)| visit(wtxid, transaction));
+    }
+
+    fn serves_filters(&self) -> bool {
+        self.filters.get().is_some()
+    }
+
+    /// As if each filter were its block's hash and each header its height.
+    fn filter_rows(&self, heights: &[u32]) -> Option<Vec<FilterRow>> {
+        let state = self.state();
+        let row = |height: &u32| {
+            let block = *state.best.get(*height as usize)?;
+            let filter = FilterHash::hash(block.as_ref());
+            let mut header = [0; 32];
+            header[..4].copy_from_slice(&height.to_be_bytes());
+            Some(FilterRow { block, filter, header: FilterHeader::from_byte_array(header) })
+        };
+        heights.iter().map(row).collect()
+    }
+
+    fn filter(&self, block: &BlockHash) -> Option<Vec<u8>> {
+        self.state().best.contains(block).then(|| block.to_byte_array().to_vec())
     }
 
     fn min_fee(&self) -> FeeRate {

@@ -714,6 +714,10 @@ impl Simulation {
                 let verdict = host.submit_transaction(Arc::clone(&transaction));
                 Event::TransactionVerdict { peer, transaction, verdict }
             }
+            Action::SubmitPackage { peer, parent, child } => {
+                let verdict = host.submit_package(Arc::clone(&parent), Arc::clone(&child));
+                Event::PackageVerdict { peer, parent, child, verdict }
+            }
             other => panic!("the simulation does not know {other:?}"),
         };
         self.tell_news(actor);
