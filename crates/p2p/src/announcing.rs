@@ -47,7 +47,8 @@ impl Announcing {
 
     /// Forgets what everybody was told long ago.
     pub(crate) fn expire(&mut self, now: Time) {
-        while let Some((_, keys)) = self.order.pop_front_if(|(at, _)| now.since(*at) >= UNTOLD_KEPT) {
+        while let Some((_, keys)) = self.order.front().copied().filter(|(at, _)| now.since(*at) >= UNTOLD_KEPT) {
+            self.order.pop_front();
             for key in keys {
                 if self.added.get(&key).is_some_and(|at| now.since(*at) >= UNTOLD_KEPT) {
                     self.added.remove(&key);
