@@ -1,6 +1,6 @@
 //! The error catalogue's form: what every failure that a person may meet tells about itself.
 
-use crate::{AddressError, AmountError, FeeRateError, SpecError};
+use crate::{AddressError, AmountError, FeeRateError, InvitationError, SpecError};
 
 /// A failure of the catalogue: a stable code for machines, a sentence for people, and what to do next.
 ///
@@ -50,9 +50,23 @@ impl Failure for FeeRateError {
     }
 }
 
+impl Failure for InvitationError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Form { .. } => "join/no-invitation",
+            Self::Hash => "join/damaged",
+        }
+    }
+
+    fn next_step(&self) -> &'static str {
+        "Copy the whole string that `mycoin network show` prints."
+    }
+}
+
 impl Failure for SpecError {
     fn code(&self) -> &'static str {
         match self {
+            Self::TooLong { .. } => "spec/too-long",
             Self::NotToml { .. } => "spec/not-toml",
             Self::Field { .. } => "spec/wrong-field",
         }

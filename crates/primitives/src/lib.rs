@@ -14,8 +14,10 @@ mod failure;
 mod fee_rate;
 mod genesis;
 mod height;
+mod invitation;
 mod network;
 mod spec;
+mod spec_text;
 
 pub use address::{AddressError, address_of, parse_address};
 pub use amount::{AmountError, MAX_MONEY, format_amount, format_coins, parse_amount};
@@ -25,8 +27,10 @@ pub use failure::Failure;
 pub use fee_rate::{FeeRate, FeeRateError};
 pub use genesis::genesis_block;
 pub use height::Height;
+pub use invitation::{Invitation, InvitationError};
 pub use network::{Base58Prefixes, Genesis, MiningTrigger, Network, Ports, Retarget, Rules};
-pub use spec::SpecError;
+pub use spec::{SPEC_LIMIT, SpecError};
+pub use spec_text::SpecDifference;
 
 pub use bitcoin;
 pub use bitcoin::block::Header;

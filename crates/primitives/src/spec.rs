@@ -10,9 +10,22 @@ use crate::genesis::{genesis_block, genesis_hash};
 use crate::network::{Base58Prefixes, Genesis, MiningTrigger, Network, Ports, Retarget, Rules};
 use crate::{Amount, BlockHash, CompactTarget, MAX_MONEY, Target};
 
+/// The longest spec file that is read, in bytes.
+pub const SPEC_LIMIT: usize = 64 * 1024;
+/// The most fixed peers: each is dialled for ever, and a spec may come from a stranger.
+const PEERS_MAX: usize = 100;
+/// The longest name of a peer: a host's (RFC 1035), a colon, a port.
+const PEER_MAX: usize = 253 + 1 + 5;
+
 /// Why a spec file was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
+    /// The text is longer than any honest one.
+    #[error("the spec file has {length} bytes, and at most {SPEC_LIMIT} are read")]
+    TooLong {
+        /// Its length, in bytes.
+        length: usize,
+    },
     /// The text is not TOML.
     #[error("the spec file is not valid TOML: {reason}")]
     NotToml {
@@ -45,6 +58,9 @@ const KNOWN: &[(&str, &[&str])] = &[
 ];
 
 pub(crate) fn parse(text: &str) -> Result<Network, SpecError> {
+    if text.len() > SPEC_LIMIT {
+        return Err(SpecError::TooLong { length: text.len() });
+    }
     let root: Table =
         text.parse().map_err(|error: toml::de::Error| SpecError::NotToml { reason: error.to_string() })?;
     refuse_unknown_fields(&root)?;
@@ -330,18 +346,26 @@ impl Fields<'_> {
     fn peers(&self, key: &str) -> Result<Vec<String>, SpecError> {
         let allowed = "a list of texts such as \"203.0.113.5:7602\" (a host, a colon, a port)";
         let list = self.get(key, allowed)?.as_array().ok_or_else(|| self.error(key, "it is not a list", allowed))?;
+        if list.len() > PEERS_MAX {
+            let problem = format!("it has {} entries", list.len());
+            return Err(self.error(key, &problem, &format!("at most {PEERS_MAX} of them")));
+        }
         list.iter()
             .map(|peer| {
-                peer.as_str()
-                    .filter(|text| {
-                        text.rsplit_once(':')
-                            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-                    })
-                    .map(str::to_owned)
-                    .ok_or_else(|| self.error(key, &format!("it holds {peer}"), allowed))
+                let named = peer.as_str().filter(|text| is_peer(text)).map(str::to_owned);
+                named.ok_or_else(|| self.error(key, &format!("it holds {peer}"), allowed))
             })
             .collect()
     }
+}
+
+/// Whether it is a host, a colon and a port.
+fn is_peer(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+    text.len() <= PEER_MAX
+        && text.rsplit_once(':').is_some_and(|(host, port)| {
+            !host.is_empty() && host.chars().all(fits) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        })
 }
 
 #[cfg(test)]
@@ -395,6 +419,26 @@ mod tests {
         ] {
             assert_eq!(refused(from, to).0, field, "{from} -> {to}");
         }
+    }
+
+    #[test]
+    fn a_spec_has_limits_for_strangers() {
+        let with_peers = |count: usize, peer: &str| {
+            let list = vec![format!("\"{peer}\""); count].join(",");
+            Network::from_toml(&DEMO.replacen("peers = []", &format!("peers = [{list}]"), 1))
+        };
+        let longest = format!("{}:65535", "a".repeat(253));
+        assert!(with_peers(PEERS_MAX, "a:1").is_ok() && with_peers(1, &longest).is_ok());
+        for (count, peer) in
+            [(PEERS_MAX + 1, "a:1"), (1, &format!("a{longest}")), (1, "a:0"), (1, "a b:1"), (1, "\\u001b:1")]
+        {
+            let Err(SpecError::Field { field, .. }) = with_peers(count, peer) else { panic!("{count} × {peer}") };
+            assert_eq!(field, "extras.peers");
+        }
+        let padded = |length: usize| format!("{DEMO}#{}", "x".repeat(length - DEMO.len() - 1));
+        assert!(Network::from_toml(&padded(SPEC_LIMIT)).is_ok());
+        let error = SpecError::TooLong { length: SPEC_LIMIT + 1 };
+        assert_eq!(Network::from_toml(&padded(SPEC_LIMIT + 1)), Err(error));
     }
 
     #[test]
