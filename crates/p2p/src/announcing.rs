@@ -60,7 +60,7 @@ impl Announcing {
     /// Whether the peer may be given the transaction: its moment has come since.
     pub(crate) fn may_serve(&self, peer: &Peer, key: TransactionKey) -> bool {
         let is_told = |at: &Time| peer.relay.last_announcement.is_some_and(|last| *at <= last);
-        peer.relay.known.contains(&key) || self.added.get(&key).is_none_or(is_told)
+        self.added.get(&key).is_none_or(is_told)
     }
 
     /// When a peer that came to us is told next.
@@ -73,7 +73,7 @@ impl Announcing {
 }
 
 /// A random time with this mean, as between the events of a Poisson process.
-fn exponential(mean: Duration, rng: &mut StdRng) -> Duration {
+pub(crate) fn exponential(mean: Duration, rng: &mut StdRng) -> Duration {
     let uniform: f64 = rng.random();
     mean.mul_f64(-(1.0 - uniform).ln())
 }

@@ -219,6 +219,9 @@ pub enum DisconnectReason {
     /// It answered, which was all that we wanted to know.
     #[error("it answered, and we only wanted to know that")]
     FeelerDone,
+    /// It was one more than usual, and told us of no better chain.
+    #[error("it was one more peer than usual, and others have told of more")]
+    Extra,
     /// The node's owner wished it.
     #[error("the owner of this node wished it")]
     Asked,

@@ -119,7 +119,7 @@ impl Node {
         }
         ctx.send(id, Message::SendHeaders);
         if !peer.is_inbound() && kind.relays() {
-            peer.allowance.expect_answer();
+            peer.addresses.asked();
             ctx.send(id, Message::GetAddr);
         }
         // Bitcoin Core never tells a new peer what waits already; here payments cross a link that was down for a while.

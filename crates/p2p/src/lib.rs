@@ -12,7 +12,9 @@
 //!
 //! Start at [`Node::handle`] for the protocol, at [`P2p::start`] to run it.
 
+mod address_answers;
 mod address_manager;
+mod address_relay;
 mod announcing;
 mod bans;
 mod block_download;
@@ -25,6 +27,7 @@ mod compact_serve;
 mod dialer;
 mod event;
 mod eviction;
+mod extra_peers;
 mod filters;
 mod handshake;
 mod header_sync;

@@ -42,6 +42,16 @@ pub(crate) const OUTBOUND_BLOCK_ONLY_MAX: usize = 2;
 pub(crate) const FEELERS_MAX: usize = 1;
 /// How often one is made (`FEELER_INTERVAL`).
 pub(crate) const FEELER_INTERVAL: Duration = Duration::from_secs(120);
+/// For how long no block must come until one more peer is looked for: three times Bitcoin's spacing (`TipMayBeStale`) …
+pub(crate) const STALE_TIP: Duration = Duration::from_secs(30 * 60);
+/// … and how often that is asked (`STALE_CHECK_INTERVAL`).
+pub(crate) const STALE_TIP_CHECK_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// The mean time between two connections with somebody new for blocks alone (`EXTRA_BLOCK_RELAY_ONLY_PEER_INTERVAL`).
+pub(crate) const EXTRA_BLOCK_ONLY_INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// How often peers that are too many go (`EXTRA_PEER_CHECK_INTERVAL`) …
+pub(crate) const EXTRA_PEER_CHECK_INTERVAL: Duration = Duration::from_secs(45);
+/// … that had so much time to tell something new (`MINIMUM_CONNECT_TIME`).
+pub(crate) const EXTRA_PEER_TIME_MIN: Duration = Duration::from_secs(30);
 /// Connections that others may have to us.
 pub(crate) const INBOUND_MAX: usize = CONNECTIONS_MAX - OUTBOUND_FULL_MAX - OUTBOUND_BLOCK_ONLY_MAX - FEELERS_MAX;
 /// Connections from one address; loopback is free. Ours; Core has no such limit.
@@ -217,6 +227,28 @@ pub(crate) const FEE_FILTER_INTERVAL: Duration = Duration::from_secs(60);
 pub(crate) const ADDRESS_MILLITOKENS_PER_SECOND: u64 = 100;
 /// The most addresses that it may have saved up (`MAX_ADDR_PROCESSING_TOKEN_BUCKET`).
 pub(crate) const ADDRESS_TOKENS_MAX: u64 = 1_000;
+/// Addresses of a message that are told on; a longer one is an answer, or a flood (`ProcessAddrs`).
+pub(crate) const ADDRESSES_TOLD_ON_MAX: usize = 10;
+/// How lately an address must have been seen to be told on (`ProcessAddrs`).
+pub(crate) const ADDRESS_FRESH: Duration = Duration::from_secs(10 * 60);
+/// Peers that an address is told on to (`RelayAddress`) …
+pub(crate) const ADDRESS_RELAY_PEERS: usize = 2;
+/// … the same ones for so long (`ROTATE_ADDR_RELAY_DEST_INTERVAL`).
+pub(crate) const ADDRESS_RELAY_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// The mean time between two messages of addresses to a peer (`AVG_ADDRESS_BROADCAST_INTERVAL`).
+pub(crate) const ADDRESS_TELLING_INTERVAL: Duration = Duration::from_secs(30);
+/// The mean time after which a peer is told our own address again (`AVG_LOCAL_ADDRESS_BROADCAST_INTERVAL`).
+pub(crate) const OWN_ADDRESS_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+/// Addresses that a peer is known to have: so many are remembered for each peer, and up to twice as many (`m_addr_known`).
+pub(crate) const KNOWN_ADDRESSES_GENERATION: usize = 5_000;
+/// How many of a hundred known addresses are told to whoever asks (`MAX_PCT_ADDR_TO_SEND`).
+pub(crate) const ADDRESSES_ANSWERED_PERCENT: usize = 23;
+/// So many are told in any case. Ours: a young coin knows few, and its nodes are to find each other.
+pub(crate) const ADDRESSES_ANSWERED_MIN: usize = 10;
+/// How long everybody who asks is told the same, at least … (`CConnman::GetAddresses`)
+pub(crate) const ADDRESS_ANSWER_KEPT: Duration = Duration::from_secs(21 * 60 * 60);
+/// … and how much longer at most: nobody is to know when it changes.
+pub(crate) const ADDRESS_ANSWER_KEPT_SPREAD: Duration = Duration::from_secs(6 * 60 * 60);
 /// Buckets of addresses that were told (`ADDRMAN_NEW_BUCKET_COUNT`).
 pub(crate) const ADDRESS_NEW_BUCKETS: u64 = 1_024;
 /// Buckets that one neighbourhood can fill with what it tells (`ADDRMAN_NEW_BUCKETS_PER_SOURCE_GROUP`).

@@ -18,16 +18,19 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::address_manager::{AddressManager, canonical};
+use crate::address_relay::{AddressRelay, from_new, from_old};
 use crate::bans::{Ban, Bans};
 use crate::block_download::BlockDownload;
 use crate::compact_relay::CompactRelay;
 use crate::dialer::Dialer;
+use crate::extra_peers::ExtraPeers;
 use crate::handshake::our_services;
 use crate::limits::{FEE_FILTER_INTERVAL, FEELER_INTERVAL, HANDSHAKE_TIMEOUT, PING_INTERVAL, PING_TIMEOUT};
 use crate::message::Message;
 use crate::misbehavior::{Offence, penalty, penalty_of_garbled};
 use crate::peer::{Peer, Stage, TransactionKey};
 use crate::relay::TransactionRelay;
+use crate::world::HeadersVerdict;
 use crate::{Action, ConnectionKind, DisconnectReason, Event, PeerId, PeerInfo, Time, World};
 
 /// What a [`Node`] is made of.
@@ -35,6 +38,9 @@ use crate::{Action, ConnectionKind, DisconnectReason, Event, PeerId, PeerInfo, T
 pub struct NodeConfig {
     /// Whom to stay connected with: what was named by a person and the spec's fixed peers, as `host:port`.
     pub connect: Vec<String>,
+    /// Where others can connect to us, as far as we know: peers are told of it. The unspecified address leaves it to them
+    /// what ours is; `None`: nobody can, and nobody is told.
+    pub listen: Option<SocketAddr>,
     /// Whether addresses that peers tell are dialled as well.
     pub dial_learned: bool,
     /// The address manager's bytes ([`Node::addresses`]); damaged ones count as none.
@@ -69,6 +75,7 @@ pub struct Node {
     pub(crate) peers: BTreeMap<PeerId, Peer>,
     pub(crate) dialer: Dialer,
     pub(crate) addresses: AddressManager,
+    pub(crate) address_relay: AddressRelay,
     pub(crate) download: BlockDownload,
     pub(crate) transactions: TransactionRelay,
     pub(crate) compact: CompactRelay,
@@ -76,6 +83,7 @@ pub struct Node {
     pub(crate) announced: VecDeque<BlockHash>,
     pub(crate) bans: Bans,
     pub(crate) dial_learned: bool,
+    pub(crate) extra: ExtraPeers,
     /// When the next feeler goes out.
     pub(crate) next_feeler: Time,
     services: ServiceFlags,
@@ -93,17 +101,20 @@ impl Node {
         }
         let mut rng = StdRng::seed_from_u64(config.seed);
         let addresses = AddressManager::open(&config.addresses, &mut rng);
+        let address_relay = AddressRelay::new(config.listen, &mut rng);
         Self {
             rng,
             peers: BTreeMap::new(),
             dialer,
             addresses,
+            address_relay,
             download: BlockDownload::new(),
             transactions: TransactionRelay::new(),
             compact: CompactRelay::default(),
             announced: VecDeque::new(),
             bans: Bans::new(config.bans, now),
             dial_learned: config.dial_learned,
+            extra: ExtraPeers::new(now),
             next_feeler: now.after(FEELER_INTERVAL),
             services: our_services(config.v2),
             next_second: now,
@@ -128,6 +139,9 @@ impl Node {
             }
             Event::Drained { peer } => self.drained(&mut ctx, peer),
             Event::HeadersVerdict { peer, last, count: _, verdict } => {
+                if verdict == HeadersVerdict::Accepted {
+                    self.chain_announced(&ctx, peer, &last);
+                }
                 self.headers_verdict(&mut ctx, peer, last, verdict);
             }
             Event::BlockVerdict { peer, hash, verdict } => self.block_verdict(&mut ctx, peer, hash, verdict),
@@ -137,7 +151,10 @@ impl Node {
             Event::PackageVerdict { peer, parent, child, verdict } => {
                 self.package_verdict(&mut ctx, peer, [parent, child], verdict);
             }
-            Event::NewTip => self.new_tip(&mut ctx),
+            Event::NewTip => {
+                self.extra.tip_moved(now);
+                self.new_tip(&mut ctx);
+            }
             Event::TransactionAdded(transaction) => self.transaction_added(&mut ctx, transaction),
             Event::ConnectTo { target } => {
                 self.dialer.keep(target, now);
@@ -270,15 +287,9 @@ impl Node {
             Message::FeeFilter(rate) => self.fee_filter_came(ctx, id, rate),
             Message::Ping(nonce) => ctx.send(id, Message::Pong(nonce)),
             Message::Pong(nonce) => self.pong_came(ctx, id, nonce),
-            Message::GetAddr => self.tell_addresses(ctx, id),
-            Message::Addr(list) => {
-                let list = list.iter().filter_map(|(seen, a)| Some((a.socket_addr().ok()?, a.services, *seen)));
-                self.addresses_came(ctx, id, list.collect());
-            }
-            Message::AddrV2(list) => {
-                let list = list.iter().filter_map(|a| Some((a.socket_addr().ok()?, a.services, a.time)));
-                self.addresses_came(ctx, id, list.collect());
-            }
+            Message::GetAddr => self.addresses_wanted(ctx, id),
+            Message::Addr(list) => self.addresses_came(ctx, id, from_old(&list)),
+            Message::AddrV2(list) => self.addresses_came(ctx, id, from_new(list)),
             Message::Inv(items) => self.inventory_came(ctx, id, &items),
             Message::GetData(items) => self.data_wanted(ctx, id, items),
             Message::NotFound(items) => self.not_found(ctx, id, &items),
@@ -376,15 +387,6 @@ impl Node {
         });
     }
 
-    fn addresses_came(&mut self, ctx: &Context<'_>, id: PeerId, list: Vec<(SocketAddr, ServiceFlags, u32)>) {
-        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.kind.relays()) else { return };
-        let source = peer.address.ip();
-        let taken = peer.allowance.take(list.len(), ctx.now);
-        for (address, services, seen) in list.into_iter().take(taken) {
-            self.addresses.heard(address, services, seen, source, ctx.now, &mut self.rng);
-        }
-    }
-
     fn tick(&mut self, ctx: &mut Context<'_>) {
         self.check_times(ctx);
         self.dial(ctx);
@@ -395,7 +397,9 @@ impl Node {
         if self.next_second <= ctx.now {
             self.next_second = ctx.now.after(Duration::from_secs(1));
             self.tell_fee_filters(ctx);
+            self.check_extra_peers(ctx);
             self.dial_learned_addresses(ctx);
+            self.tell_what_waits(ctx);
             self.check_header_sync(ctx);
             self.check_lagging_peers(ctx);
             self.begin_header_sync(ctx);

@@ -9,10 +9,11 @@ use mycoin_primitives::bitcoin::p2p::ServiceFlags;
 use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
 use mycoin_primitives::{BlockHash, FeeRate, Height, Txid, Wtxid};
 
+use crate::address_relay::PeerAddresses;
 use crate::compact_relay::PeerCompact;
 use crate::header_sync::HeaderSync;
-use crate::known::KnownTransactions;
-use crate::limits::{ADDRESS_MILLITOKENS_PER_SECOND, ADDRESS_TOKENS_MAX, KNOWN_BLOCKS_MAX};
+use crate::known::KnownItems;
+use crate::limits::{KNOWN_BLOCKS_MAX, KNOWN_TRANSACTIONS_GENERATION};
 use crate::world::WaitingTransaction;
 use crate::{ConnectionKind, PeerId, PeerInfo, Time, TransportProtocol};
 
@@ -126,6 +127,8 @@ pub(crate) struct PeerChain {
     pub(crate) last_delivery: Option<Time>,
     /// When it last gave a block that was new.
     pub(crate) last_block: Option<Time>,
+    /// When it last told of a chain that was new and better than ours.
+    pub(crate) last_announcement: Option<Time>,
     /// Blocks in a row that it was too late with.
     pub(crate) stalls: u32,
     /// How far the way through its headers has come.
@@ -138,7 +141,7 @@ pub(crate) struct PeerRelay {
     /// Announcements name the wtxid (BIP339).
     pub(crate) by_wtxid: bool,
     /// Transactions that it has: it announced them, or we did.
-    pub(crate) known: KnownTransactions,
+    pub(crate) known: KnownItems,
     /// What it will be told, parents before children.
     pub(crate) to_announce: VecDeque<Arc<WaitingTransaction>>,
     /// When it is told next …
@@ -153,43 +156,6 @@ pub(crate) struct PeerRelay {
     pub(crate) judged: usize,
     /// When it last gave a transaction that was new.
     pub(crate) last_transaction: Option<Time>,
-}
-
-/// The addresses that the peer may tell: a token bucket, in thousandths of an address.
-#[derive(Debug)]
-pub(crate) struct AddressAllowance {
-    millitokens: u64,
-    filled_at: Time,
-    /// How many were taken so far, and how many were too many.
-    taken: u64,
-    dropped: u64,
-}
-
-impl AddressAllowance {
-    /// Bitcoin Core starts with one: a peer may tell its own address.
-    pub(crate) const fn new(now: Time) -> Self {
-        Self { millitokens: 1_000, filled_at: now, taken: 0, dropped: 0 }
-    }
-
-    /// We asked for addresses: the answer may be a full message.
-    pub(crate) fn expect_answer(&mut self) {
-        self.millitokens += ADDRESS_TOKENS_MAX * 1_000;
-    }
-
-    /// How many of `count` addresses are taken now.
-    pub(crate) fn take(&mut self, count: usize, now: Time) -> usize {
-        let cap = ADDRESS_TOKENS_MAX * 1_000;
-        if self.millitokens < cap {
-            let elapsed = now.since(self.filled_at).as_millis() as u64;
-            self.millitokens = cap.min(self.millitokens + elapsed * ADDRESS_MILLITOKENS_PER_SECOND / 1_000);
-        }
-        self.filled_at = now;
-        let taken = (self.millitokens / 1_000).min(count as u64);
-        self.millitokens -= taken * 1_000;
-        self.taken += taken;
-        self.dropped += count as u64 - taken;
-        taken as usize
-    }
 }
 
 /// One connection's state.
@@ -211,10 +177,8 @@ pub(crate) struct Peer {
     pub(crate) pings: Pings,
     pub(crate) chain: PeerChain,
     pub(crate) relay: PeerRelay,
-    pub(crate) allowance: AddressAllowance,
+    pub(crate) addresses: PeerAddresses,
     pub(crate) compact: PeerCompact,
-    /// Whether it has asked for addresses; it is answered once.
-    pub(crate) addresses_given: bool,
     /// What it asked for and has not got yet.
     pub(crate) wants: VecDeque<Inventory>,
     /// Blocks whose filters it asked for and has not got yet.
@@ -254,12 +218,13 @@ impl Peer {
                 in_flight: BTreeMap::new(),
                 last_delivery: None,
                 last_block: None,
+                last_announcement: None,
                 stalls: 0,
                 sync: HeaderSync::default(),
             },
             relay: PeerRelay {
                 by_wtxid: false,
-                known: KnownTransactions::new(our_nonce),
+                known: KnownItems::new(our_nonce, KNOWN_TRANSACTIONS_GENERATION),
                 to_announce: VecDeque::new(),
                 next_announcement: Time::default(),
                 last_announcement: None,
@@ -268,9 +233,8 @@ impl Peer {
                 judged: 0,
                 last_transaction: None,
             },
-            allowance: AddressAllowance::new(now),
+            addresses: PeerAddresses::new(our_nonce, now),
             compact: PeerCompact::default(),
-            addresses_given: false,
             wants: VecDeque::new(),
             filters: VecDeque::new(),
             is_reading: false,
@@ -317,6 +281,7 @@ impl Peer {
     /// What is told about it. What only the socket knows is left empty.
     pub(crate) fn info(&self, now: Time, synced_blocks: Option<Height>) -> PeerInfo {
         let known = self.introduction.as_ref();
+        let (addresses_taken, addresses_dropped) = self.addresses.counts();
         PeerInfo {
             id: self.id,
             address: self.address,
@@ -325,8 +290,9 @@ impl Peer {
             target: self.target.clone(),
             inbound: self.is_inbound(),
             kind: self.kind,
-            addresses_taken: self.allowance.taken,
-            addresses_dropped: self.allowance.dropped,
+            relays_addresses: self.addresses.is_enabled(),
+            addresses_taken,
+            addresses_dropped,
             to_announce: self.relay.to_announce.len(),
             our_address: known.and_then(|k| k.our_address),
             received_by_message: BTreeMap::new(),
@@ -369,17 +335,5 @@ mod tests {
         assert!(set.insert(1) && set.insert(2) && !set.insert(1) && set.insert(3));
         assert!(!set.contains(&1) && set.contains(&2) && set.contains(&3));
         assert_eq!(set.members.len(), set.order.len());
-    }
-
-    #[test]
-    fn addresses_come_at_a_tenth_a_second_and_at_most_a_thousand() {
-        let start = Time::from_unix_millis(1_000_000);
-        let mut allowance = AddressAllowance::new(start);
-        assert_eq!(allowance.take(10, start), 1, "its own");
-        assert_eq!(allowance.take(10, start.after(Duration::from_secs(9))), 0);
-        assert_eq!(allowance.take(10, start.after(Duration::from_secs(29))), 2);
-        allowance.expect_answer();
-        assert_eq!(allowance.take(1_001, start.after(Duration::from_secs(29))), 1_000);
-        assert_eq!(allowance.take(2_000, start.after(Duration::from_secs(1_000_000))), 1_000);
     }
 }

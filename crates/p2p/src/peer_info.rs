@@ -141,6 +141,8 @@ pub struct PeerInfo {
     pub min_ping: Option<Duration>,
     /// How long the ping that is under way has waited.
     pub ping_wait: Option<Duration>,
+    /// Whether addresses of nodes go over the connection.
+    pub relays_addresses: bool,
     /// Addresses of nodes that it told and that were looked at.
     pub addresses_taken: u64,
     /// Addresses of nodes that it told beyond its allowance.

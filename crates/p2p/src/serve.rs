@@ -1,16 +1,14 @@
-//! What peers are given: blocks, transactions, addresses.
+//! What peers are given: blocks and transactions.
 //!
 //! A peer gets one block, or a megabyte of transactions, and then nothing more until it has read that: what it asks for
 //! costs it bandwidth before it costs us memory (CVE-2024-52915 and its kin).
 
 use std::sync::Arc;
 
-use mycoin_primitives::bitcoin::p2p::address::{AddrV2, AddrV2Message, Address};
 use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
 use mycoin_primitives::{BlockHash, Transaction};
 use rand::rngs::StdRng;
 
-use crate::address_manager::KnownAddress;
 use crate::compact_serve::{Latest, compact_answer};
 use crate::filters::serve_filters;
 use crate::limits::{GETDATA_MAX, INVENTORY_MAX, SERVED_AT_ONCE};
@@ -19,7 +17,6 @@ use crate::misbehavior::Offence;
 use crate::node::{Context, Node};
 use crate::peer::TransactionKey;
 use crate::{PeerId, World};
-use std::net::{IpAddr, SocketAddr};
 
 /// What becomes of one wish.
 enum Answer {
@@ -126,34 +123,4 @@ impl Node {
         peer.is_reading = looked_up > 0;
         peer.is_reading |= serve_filters(ctx, peer, bytes);
     }
-
-    /// Answers `getaddr`: once, and only to peers that came to us, so that nobody can map our connections (Core's rule).
-    pub(crate) fn tell_addresses(&mut self, ctx: &mut Context<'_>, id: PeerId) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        if !peer.is_inbound() || peer.addresses_given {
-            return;
-        }
-        peer.addresses_given = true;
-        let sample = self.addresses.sample(ctx.now, peer.address.ip(), &mut self.rng);
-        if sample.is_empty() {
-            return;
-        }
-        let message = if peer.wants_addrv2 {
-            Message::AddrV2(sample.into_iter().map(address_v2).collect())
-        } else {
-            let old = |(address, known): (SocketAddr, KnownAddress)| {
-                (known.last_seen, Address::new(&address, known.services))
-            };
-            Message::Addr(sample.into_iter().map(old).collect())
-        };
-        ctx.send(id, message);
-    }
-}
-
-fn address_v2((address, known): (SocketAddr, KnownAddress)) -> AddrV2Message {
-    let addr = match address.ip() {
-        IpAddr::V4(v4) => AddrV2::Ipv4(v4),
-        IpAddr::V6(v6) => AddrV2::Ipv6(v6),
-    };
-    AddrV2Message { time: known.last_seen, services: known.services, addr, port: address.port() }
 }

@@ -12,6 +12,7 @@ use rand::Rng as _;
 
 use crate::address_manager::{KnownAddress, NetGroup, Pick, subscriber};
 use crate::eviction::{self, Candidate};
+use crate::extra_peers::has_place;
 use crate::handshake::serves_blocks;
 use crate::limits::{
     FEELER_INTERVAL, FEELERS_MAX, INBOUND_MAX, INBOUND_PER_ADDRESS_MAX, INBOUND_PER_V6_SUBNET_MAX,
@@ -103,8 +104,10 @@ impl Node {
             self.dial_learned_address(ctx, ConnectionKind::OutboundFull);
         } else if free(ConnectionKind::BlockOnly, OUTBOUND_BLOCK_ONLY_MAX) {
             self.dial_learned_address(ctx, ConnectionKind::BlockOnly);
+        } else if let Some(kind) = self.extra.next(&self.dialer, ctx.now, &mut self.rng) {
+            self.dial_learned_address(ctx, kind);
         }
-        let is_free = self.dialer.count(ConnectionKind::Feeler) < FEELERS_MAX;
+        let is_free = self.dialer.count(ConnectionKind::Feeler) < FEELERS_MAX && has_place(&self.dialer);
         if is_free && self.next_feeler <= ctx.now {
             // Between half and one and a half of it, so that nobody knows when.
             let share = self.rng.random_range(500..1_500);

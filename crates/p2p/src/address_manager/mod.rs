@@ -31,7 +31,7 @@ use crate::limits::{
     ADDRESS_ATTEMPTS_MAX, ADDRESS_BUCKET_SIZE, ADDRESS_COLLISIONS_MAX, ADDRESS_FAILURES_FORGIVEN, ADDRESS_HORIZON,
     ADDRESS_NEW_BUCKETS, ADDRESS_NEW_BUCKETS_PER_SOURCE, ADDRESS_NEW_SLOTS, ADDRESS_PENALTY, ADDRESS_REPLACEMENT,
     ADDRESS_RETRY, ADDRESS_SEEN_INTERVAL, ADDRESS_TEST_WINDOW, ADDRESS_TRIED_BUCKETS, ADDRESS_TRIED_BUCKETS_PER_GROUP,
-    ADDRESS_TRIES_UNPROVEN, ADDRESSES_MAX,
+    ADDRESS_TRIES_UNPROVEN, ADDRESSES_ANSWERED_MIN, ADDRESSES_ANSWERED_PERCENT, ADDRESSES_MAX,
 };
 
 /// A bucket's number times its size, and the place in it.
@@ -367,7 +367,7 @@ impl AddressManager {
     /// What a peer at `ip` that asks is told: at most 1,000 addresses and at most 23 % of them all (but a few always), none
     /// that are worth nothing, and private ones only to private addresses.
     pub(crate) fn sample(&self, now: Time, ip: IpAddr, rng: &mut StdRng) -> Vec<(SocketAddr, KnownAddress)> {
-        let count = (self.known.len() * 23 / 100).clamp(10, ADDRESSES_MAX);
+        let count = (self.known.len() * ADDRESSES_ANSWERED_PERCENT / 100).clamp(ADDRESSES_ANSWERED_MIN, ADDRESSES_MAX);
         let fit = self.good(seconds(now)).filter(|(address, _)| may_be_learned(address, ip));
         fit.map(|(address, known)| (*address, known.clone())).choose_multiple(rng, count)
     }
@@ -427,7 +427,7 @@ impl AddressManager {
 }
 
 /// Whether a peer at `other` may tell us, or be told of, `address`.
-fn may_be_learned(address: &SocketAddr, other: IpAddr) -> bool {
+pub(crate) fn may_be_learned(address: &SocketAddr, other: IpAddr) -> bool {
     let is_near = match reach(address.ip()) {
         Reach::Public => true,
         Reach::Private => reach(other) == Reach::Private,

@@ -128,6 +128,7 @@ impl P2p {
         let totals = Arc::new(Totals::default());
         let node_config = NodeConfig {
             connect,
+            listen: local_addr,
             // Whoever names peers wants those and no others, as with Bitcoin Core's -connect.
             dial_learned: config.connect.is_empty(),
             addresses: config.addresses,

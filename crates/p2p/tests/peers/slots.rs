@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use mycoin_p2p::{
-    Action, Ban, ConnectionKind, DisconnectReason, Event, Message, Node, NodeConfig, Offence, PeerId, Subnet, Time,
+    Action, Ban, ConnectionKind, DisconnectReason, Event, Host as _, Message, Node, NodeConfig, Offence, PeerId,
+    Subnet, Time, World as _,
 };
 use mycoin_primitives::Wtxid;
 use mycoin_primitives::bitcoin::p2p::ServiceFlags;
@@ -23,11 +24,19 @@ struct Place {
     world: ToyWorld,
     now: Time,
     next: u64,
+    /// Who was ever connected for blocks alone.
+    block_only: BTreeSet<PeerId>,
 }
 
 impl Place {
     fn new(config: NodeConfig) -> Self {
-        Self { node: Node::new(config, START), world: ToyWorld::new(), now: START, next: 0 }
+        Self {
+            node: Node::new(config, START),
+            world: ToyWorld::new(),
+            now: START,
+            next: 0,
+            block_only: BTreeSet::new(),
+        }
     }
 
     fn event(&mut self, event: Event) -> Vec<Action> {
@@ -85,10 +94,26 @@ impl Place {
                 self.next += 1;
                 all.extend(self.event(Event::Connected { peer, address, target: Some(target.clone()) }));
                 all.extend(self.shakes_hands(peer));
+                let infos = self.node.peers(self.now, &self.world);
+                if infos.iter().any(|info| info.id == peer && info.kind == ConnectionKind::BlockOnly) {
+                    self.block_only.insert(peer);
+                }
+            }
+            for action in &actions {
+                if let Action::Send { peer, message: Message::Ping(nonce) } = action {
+                    self.says(*peer, Message::Pong(*nonce));
+                }
             }
             all.extend(actions);
         }
         all
+    }
+
+    /// Lets the extra connection end, if there is one.
+    fn settles(&mut self) {
+        while self.kinds().get(&ConnectionKind::BlockOnly) > Some(&2) {
+            self.runs(1);
+        }
     }
 
     fn count(&self) -> usize {
@@ -224,13 +249,93 @@ fn eight_full_two_block_only_and_a_feeler_each_in_its_own_neighbourhood() {
         peers.iter().map(|peer| peer.address.to_string().split('.').take(2).collect::<Vec<_>>().join(".")).collect();
     assert_eq!(groups.len(), 11, "no two in one neighbourhood");
 
-    let hour = place.runs(3_600);
+    let mut hour = Vec::new();
+    for _ in 0..3_600 {
+        hour.extend(place.runs(1));
+        place.event(Event::NewTip);
+    }
     let feelers = hour
         .iter()
         .filter(|action| matches!(action, Action::Disconnect { reason: DisconnectReason::FeelerDone, .. }))
         .count();
-    assert!((25..=36).contains(&feelers), "one in two minutes: {feelers}");
+    assert!((22..=36).contains(&feelers), "one in two minutes: {feelers}");
+    place.settles();
     assert_eq!(place.kinds(), kinds, "feelers do not stay");
+}
+
+fn ended_as_extra(actions: &[Action]) -> Vec<PeerId> {
+    let ended = actions.iter().filter_map(|action| match action {
+        Action::Disconnect { peer, reason: DisconnectReason::Extra } => Some(*peer),
+        _ => None,
+    });
+    ended.collect()
+}
+
+#[test]
+fn one_more_peer_is_looked_for_when_no_block_came_for_half_an_hour() {
+    let mut place = well_informed();
+    place.runs(30);
+    let most = |place: &mut Place, seconds: u64, is_moving: bool| {
+        let (mut most, mut ended) = (0, 0);
+        for _ in 0..seconds {
+            let actions = place.runs(1);
+            ended += ended_as_extra(&actions).iter().filter(|peer| !place.block_only.contains(*peer)).count();
+            most = most.max(place.kinds().get(&ConnectionKind::OutboundFull).copied().unwrap_or_default());
+            if is_moving {
+                place.event(Event::NewTip);
+            }
+        }
+        (most, ended)
+    };
+    assert_eq!(most(&mut place, 3_000, true), (8, 0), "blocks come");
+    assert_eq!(most(&mut place, 1_790, false), (8, 0), "not yet half an hour");
+    let (count, ended) = most(&mut place, 1_200, false);
+    assert_eq!(count, 9);
+    assert!((1..=2).contains(&ended), "once for each time that it is found stale, which is each ten minutes: {ended}");
+}
+
+#[test]
+fn of_nine_peers_the_youngest_goes_that_told_of_no_block() {
+    let mut place = well_informed();
+    place.runs(30);
+    while place.kinds().get(&ConnectionKind::OutboundFull) != Some(&9) {
+        assert!(place.now.since(START) < Duration::from_secs(3_600));
+        place.runs(1);
+    }
+    let mut full: Vec<PeerId> = place
+        .node
+        .peers(place.now, &place.world)
+        .iter()
+        .filter(|peer| peer.kind == ConnectionKind::OutboundFull)
+        .map(|peer| peer.id)
+        .collect();
+    let newest = full.pop().expect("nine");
+    let block = crate::toy::mine(place.world.tip().1, 1, 1, Vec::new());
+    place.says(newest, Message::Headers(vec![block.header]));
+    let verdict = place.world.submit_headers(&[block.header]);
+    place.event(Event::HeadersVerdict { peer: newest, last: block.block_hash(), count: 1, verdict });
+    // It is asked for that block, which keeps it by itself; the others are judged by what they told.
+    let ended = ended_as_extra(&place.runs(100));
+    let ended: Vec<&PeerId> = ended.iter().filter(|peer| full.contains(peer) || **peer == newest).collect();
+    assert_eq!(ended, [full.last().expect("eight")]);
+}
+
+#[test]
+fn somebody_new_is_asked_for_blocks_every_five_minutes_and_does_not_stay() {
+    let mut place = well_informed();
+    place.runs(30);
+    let (mut extra, mut longest, mut since) = (0, 0, 0);
+    for _ in 0..6 * 3_600 {
+        let actions = place.runs(1);
+        place.event(Event::NewTip);
+        extra += ended_as_extra(&actions).len();
+        let count = place.kinds().get(&ConnectionKind::BlockOnly).copied().unwrap_or_default();
+        assert!(count <= 3);
+        since = if count == 3 { since + 1 } else { 0 };
+        longest = longest.max(since);
+    }
+    assert!((40..=75).contains(&extra), "{extra} in six hours");
+    assert!(longest <= 90, "{longest} s: 45 s may be too young, the next 45 s are not");
 }
 
 #[test]

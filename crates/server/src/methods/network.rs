@@ -121,7 +121,7 @@ fn peer_json(peer: &PeerInfo) -> Value {
     put("synced_headers", height(peer.synced_headers).into());
     put("synced_blocks", height(peer.synced_blocks).into());
     put("inflight", json!(peer.in_flight));
-    put("addr_relay_enabled", peer.kind.relays().into());
+    put("addr_relay_enabled", peer.relays_addresses.into());
     put("addr_processed", peer.addresses_taken.into());
     put("addr_rate_limited", peer.addresses_dropped.into());
     put("permissions", json!([]));
