@@ -79,6 +79,33 @@ pub struct MerkleProof {
     pub position: u32,
 }
 
+/// How much a proxy claims that there is of some scripts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptCounts {
+    /// The tip that all of the answer is from.
+    pub tip: Tip,
+    /// Of each script how many confirmed transactions it has, and which wait.
+    pub scripts: Vec<(u64, Vec<Txid>)>,
+}
+
+/// Which confirmed transactions a proxy claims that some scripts have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptLists {
+    /// The tip that all of the answer is from.
+    pub tip: Tip,
+    /// Of each script the confirmed transactions with the heights of their blocks, newest first.
+    pub scripts: Vec<Vec<(Height, Txid)>>,
+}
+
+/// A transaction with what the proxy offers as its proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownTx {
+    /// The transaction, and where the proxy says that it stands.
+    pub record: TxRecord,
+    /// The proof, where it says that a block holds it; for [`crate::verify_inclusion`].
+    pub proof: Option<MerkleProof>,
+}
+
 /// Whether the built-in miner works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MinerState {

@@ -13,7 +13,7 @@ use crate::error::LightError;
 use crate::esplora::{FaucetJson, MerkleProofJson, MiningJson, NodeJson, OutspendJson, StatusJson, TxJson};
 use crate::events::EventStream;
 use crate::http::{ANSWER_LIMIT, Http, PAGE_LIMIT};
-use crate::proof::{HeaderChain, check_header_hash};
+use crate::proof::check_header_hash;
 
 /// How many confirmed transactions a page holds; a shorter page is the last one. Source: Esplora's API.md.
 const PAGE: usize = 25;
@@ -72,7 +72,7 @@ impl ProxyClient {
         self.network_checked.get_or_try_init(check).await.copied()
     }
 
-    async fn checked(&self) -> Result<&Http, LightError> {
+    pub(crate) async fn checked(&self) -> Result<&Http, LightError> {
         self.check_network().await?;
         Ok(&self.http)
     }
@@ -107,42 +107,6 @@ impl ProxyClient {
             deserialize_hex(text.trim()).map_err(|_| LightError::BadAnswer { what: "a block's header" })?;
         check_header_hash(&header, hash, &self.network)?;
         Ok(header)
-    }
-
-    /// Brings `chain` to the proxy's best chain, checking each header; `now` in seconds since 1970.
-    ///
-    /// A proxy that lags on the same branch changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`LightError::Proof`] when the proxy's headers break a rule, or its branch has less work than `chain`.
-    pub async fn sync_headers(&self, chain: &mut HeaderChain, now: u32) -> Result<(), LightError> {
-        let tip = self.tip().await?;
-        let mut fork = chain.tip_height().min(tip.height);
-        let mut step = 1;
-        while chain.hash_at(fork) != Some(self.block_hash(fork).await?) {
-            if fork == Height::GENESIS {
-                return Err(LightError::BadAnswer { what: "its first block" });
-            }
-            fork = fork.back(step);
-            step = step.saturating_mul(2);
-        }
-        let mut branch = chain.up_to(fork);
-        while branch.tip_height() < tip.height {
-            let headers = self.headers_from(branch.tip_height().next()).await?;
-            if headers.is_empty() {
-                break;
-            }
-            branch.push(&headers, now)?;
-        }
-        chain.replace_by(branch)?;
-        Ok(())
-    }
-
-    async fn headers_from(&self, height: Height) -> Result<Vec<Header>, LightError> {
-        let bad = |_| LightError::BadAnswer { what: "headers" };
-        let text = self.checked().await?.get_text(&format!("/api/headers/{height}"), "headers").await?;
-        text.lines().map(|line| deserialize_hex(line).map_err(bad)).collect()
     }
 
     /// Every transaction that pays to or spends from `script`: waiting ones first, then confirmed ones, newest first.

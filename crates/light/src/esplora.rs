@@ -40,7 +40,7 @@ struct InputJson {
 }
 
 #[derive(Deserialize)]
-struct OutputJson {
+pub(crate) struct OutputJson {
     scriptpubkey: String,
     value: u64,
 }
@@ -148,7 +148,7 @@ impl InputJson {
 }
 
 impl OutputJson {
-    fn read(&self) -> Result<TxOut, LightError> {
+    pub(crate) fn read(&self) -> Result<TxOut, LightError> {
         Ok(TxOut { value: amount(self.value)?, script_pubkey: script(&self.scriptpubkey)? })
     }
 }

@@ -108,8 +108,20 @@ impl Http {
         body: String,
         what: &'static str,
     ) -> Result<Vec<u8>, LightError> {
+        self.post_for(path, content_type, body, what, ANSWER_LIMIT).await
+    }
+
+    /// As [`Self::post`], for an answer of at most `limit` bytes.
+    pub(crate) async fn post_for(
+        &self,
+        path: &str,
+        content_type: &'static str,
+        body: String,
+        what: &'static str,
+        limit: usize,
+    ) -> Result<Vec<u8>, LightError> {
         let request = || self.request(Method::POST, path).header(CONTENT_TYPE, content_type).body(body.clone());
-        self.patiently(request, what, ANSWER_LIMIT).await
+        self.patiently(request, what, limit).await
     }
 
     /// Opens the event stream.

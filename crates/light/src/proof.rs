@@ -1,9 +1,15 @@
-//! Proof of work, linkage of headers, and Merkle proofs.
+//! Proof of work of one header, and Merkle proofs.
+//!
+//! In:    a transaction, a header, what a proxy gave as proof.
+//! Out:   that it holds, or why not.
+//! Never: I/O.
 
-use mycoin_consensus::{HeaderBranch, check_header, check_header_in_context, check_merkle_branch};
-use mycoin_primitives::{BlockHash, Header, Height, Network, Transaction, Work};
+use std::collections::HashMap;
 
-use crate::answers::MerkleProof;
+use mycoin_consensus::{check_header, check_merkle_branch};
+use mycoin_primitives::{BlockHash, Header, Height, Network, Transaction};
+
+use crate::answers::{MerkleProof, Tip};
 
 /// Why something is not proven.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +43,23 @@ pub enum ProofError {
     /// The Merkle branch does not lead to the header's root.
     #[error("the Merkle proof does not lead to the block's header")]
     BadBranch,
+    /// There is no proof.
+    #[error("no Merkle proof was given")]
+    Missing,
+    /// The proof is for a block at another height.
+    #[error("the Merkle proof is for a block at height {found}, not {expected}")]
+    OtherHeight {
+        /// Where the transaction is said to stand.
+        expected: Height,
+        /// What the proof says.
+        found: Height,
+    },
+    /// A block reward stands first in its block, and nothing else does.
+    #[error("the Merkle proof puts the transaction at a place where it cannot stand")]
+    WrongPosition,
+    /// All transactions of a block are equally deep in its tree.
+    #[error("two Merkle proofs of one block have different lengths")]
+    OtherDepth,
     /// Another branch with less work than the one that is known.
     #[error("it follows a branch with less work than the one that is known")]
     LessWork,
@@ -63,6 +86,39 @@ pub fn verify_inclusion(tx: &Transaction, proof: &MerkleProof, header: &Header) 
     }
 }
 
+/// Checks proofs, and that those of one block fit each other.
+#[derive(Debug, Default)]
+pub struct Proofs {
+    /// How long the proofs of a block are: a node taken for a leaf, or a leaf for a node, has another depth.
+    depths: HashMap<BlockHash, usize>,
+}
+
+impl Proofs {
+    /// Proves that `tx` stands in `block`, which has that header and is part of the caller's header chain.
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError`] when it does not.
+    pub fn check(
+        &mut self,
+        tx: &Transaction,
+        proof: Option<&MerkleProof>,
+        block: &Tip,
+        header: &Header,
+    ) -> Result<(), ProofError> {
+        let proof = proof.ok_or(ProofError::Missing)?;
+        if proof.height != block.height {
+            return Err(ProofError::OtherHeight { expected: block.height, found: proof.height });
+        }
+        if tx.is_coinbase() != (proof.position == 0) {
+            return Err(ProofError::WrongPosition);
+        }
+        verify_inclusion(tx, proof, header)?;
+        let depth = *self.depths.entry(block.hash).or_insert(proof.branch.len());
+        if depth == proof.branch.len() { Ok(()) } else { Err(ProofError::OtherDepth) }
+    }
+}
+
 /// Checks that `header` hashes to `hash` and carries its proof of work.
 pub(crate) fn check_header_hash(header: &Header, hash: &BlockHash, network: &Network) -> Result<(), ProofError> {
     if header.block_hash() != *hash {
@@ -75,156 +131,29 @@ pub(crate) fn check_header_hash(header: &Header, hash: &BlockHash, network: &Net
     check_header(header, network).map_err(|rule| ProofError::NoWork { rule: rule.to_string() })
 }
 
-/// Headers from genesis on, each checked: proof of work, difficulty, times, linkage.
-#[derive(Debug, Clone)]
-pub struct HeaderChain {
-    network: Network,
-    headers: Vec<Header>,
-}
-
-impl HeaderChain {
-    /// The chain that holds only the network's genesis block.
-    pub fn new(network: &Network) -> Self {
-        Self { network: network.clone(), headers: vec![mycoin_primitives::genesis_block(network).header] }
-    }
-
-    /// The height of the last header.
-    pub fn tip_height(&self) -> Height {
-        Height::new(u32::try_from(self.headers.len().saturating_sub(1)).unwrap_or(u32::MAX))
-    }
-
-    /// The header at that height.
-    pub fn header_at(&self, height: Height) -> Option<Header> {
-        self.headers.get(usize::try_from(height.to_u32()).ok()?).copied()
-    }
-
-    /// The hash of the block at that height.
-    pub fn hash_at(&self, height: Height) -> Option<BlockHash> {
-        Some(self.header_at(height)?.block_hash())
-    }
-
-    /// The work of all headers together.
-    pub fn work(&self) -> Work {
-        let mut work = Work::from_be_bytes([0; 32]);
-        for header in &self.headers {
-            work = work + header.work();
-        }
-        work
-    }
-
-    /// The same chain without what stands above `height`.
-    #[must_use]
-    pub fn up_to(&self, height: Height) -> Self {
-        let count = usize::try_from(height.to_u32()).unwrap_or(usize::MAX).saturating_add(1);
-        Self { network: self.network.clone(), headers: self.headers.iter().take(count).copied().collect() }
-    }
-
-    /// Puts `headers` on top, checking each; `now` in seconds since 1970.
-    ///
-    /// # Errors
-    ///
-    /// [`ProofError`] names the first that breaks a rule; those before it were added.
-    pub fn push(&mut self, headers: &[Header], now: u32) -> Result<(), ProofError> {
-        for header in headers {
-            let height = self.tip_height().next();
-            if Some(header.prev_blockhash) != self.hash_at(self.tip_height()) {
-                return Err(ProofError::NotLinked { height });
-            }
-            check_header(header, &self.network)
-                .and_then(|()| check_header_in_context(header, &self.network, self, now))
-                .map_err(|rule| ProofError::HeaderRule { height, rule: rule.to_string() })?;
-            self.headers.push(*header);
-        }
-        Ok(())
-    }
-
-    /// Becomes `other` if that has more work; stays as it is if `other` is only its beginning.
-    ///
-    /// # Errors
-    ///
-    /// [`ProofError::LessWork`] when `other` is another branch without more work.
-    pub fn replace_by(&mut self, other: Self) -> Result<(), ProofError> {
-        if self.headers.starts_with(&other.headers) {
-            return Ok(());
-        }
-        if other.work() <= self.work() {
-            return Err(ProofError::LessWork);
-        }
-        *self = other;
-        Ok(())
-    }
-}
-
-impl HeaderBranch for HeaderChain {
-    fn tip_height(&self) -> Height {
-        Self::tip_height(self)
-    }
-
-    fn header_at(&self, height: Height) -> Option<Header> {
-        Self::header_at(self, height)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use mycoin_primitives::bitcoin::absolute::LockTime;
     use mycoin_primitives::bitcoin::transaction::Version;
     use mycoin_primitives::hashes::Hash as _;
-    use mycoin_primitives::{CompactTarget, OutPoint, ScriptBuf, Sequence, TxIn, TxMerkleNode, TxOut, Witness};
+    use mycoin_primitives::{OutPoint, ScriptBuf, Sequence, TxIn, TxMerkleNode, TxOut, Witness};
 
-    const NOW: u32 = 1_900_000_000;
-
-    /// The next header of a demo chain, with its proof of work.
-    fn mined(chain: &HeaderChain, version_bits: i32) -> Header {
-        let parent = chain.header_at(chain.tip_height()).expect("the tip");
-        let mut header = Header { prev_blockhash: parent.block_hash(), time: parent.time + 1, nonce: 0, ..parent };
-        header.version = mycoin_primitives::bitcoin::block::Version::from_consensus(0x2000_0000 | version_bits);
+    /// The header of a demo block on top of genesis, with its proof of work.
+    fn mined(time: u32) -> Header {
+        let parent = mycoin_primitives::genesis_block(&Network::demo()).header;
+        let mut header = Header { prev_blockhash: parent.block_hash(), time: parent.time + time, nonce: 0, ..parent };
         while header.validate_pow(header.target()).is_err() {
             header.nonce += 1;
         }
         header
     }
 
-    fn chain(length: u32, version_bits: i32) -> HeaderChain {
-        let mut chain = HeaderChain::new(&Network::demo());
-        for _ in 0..length {
-            let header = mined(&chain, version_bits);
-            chain.push(&[header], NOW).expect("a good header");
-        }
-        chain
-    }
-
-    #[test]
-    fn a_header_must_be_linked_and_carry_its_work() {
-        let mut chain = chain(3, 0);
-        let good = mined(&chain, 0);
-        let stranger = Header { prev_blockhash: BlockHash::all_zeros(), ..good };
-        assert_eq!(chain.push(&[stranger], NOW), Err(ProofError::NotLinked { height: Height::new(4) }));
-        let easier = Header { bits: CompactTarget::from_consensus(0x2100_ffff), ..good };
-        assert!(matches!(chain.push(&[easier], NOW), Err(ProofError::HeaderRule { .. })));
-        assert_eq!(chain.tip_height(), Height::new(3));
-        assert_eq!(chain.push(&[good], NOW), Ok(()));
-    }
-
     #[test]
     fn a_header_must_have_the_hash_that_was_asked_for() {
-        let chain = chain(2, 0);
-        let (one, two) = (chain.header_at(Height::new(1)), chain.header_at(Height::new(2)));
-        let (one, two) = (one.expect("height 1"), two.expect("height 2"));
+        let (one, two) = (mined(1), mined(2));
         assert_eq!(check_header_hash(&one, &one.block_hash(), &Network::demo()), Ok(()));
         assert!(check_header_hash(&one, &two.block_hash(), &Network::demo()).is_err());
-    }
-
-    #[test]
-    fn only_a_branch_with_more_work_replaces_the_chain() {
-        let mut ours = chain(3, 0);
-        assert_eq!(ours.replace_by(chain(3, 4)), Err(ProofError::LessWork));
-        assert_eq!(ours.replace_by(ours.up_to(Height::new(1))), Ok(()));
-        assert_eq!(ours.tip_height(), Height::new(3));
-        let longer = chain(4, 4);
-        assert_eq!(ours.replace_by(longer.clone()), Ok(()));
-        assert_eq!(ours.hash_at(Height::new(1)), longer.hash_at(Height::new(1)));
     }
 
     fn transaction(script_length: usize) -> Transaction {
@@ -245,7 +174,7 @@ mod tests {
     fn inclusion_is_proven_by_the_branch_alone() {
         let block: Vec<Transaction> = (0..5).map(|n| transaction(22 + n)).collect();
         let txids: Vec<_> = block.iter().map(Transaction::compute_txid).collect();
-        let mut header = mined(&chain(0, 0), 0);
+        let mut header = mined(1);
         header.merkle_root = mycoin_consensus::merkle_root(&txids);
         for (index, tx) in block.iter().enumerate() {
             let branch = mycoin_consensus::merkle_branch(&txids, index);
@@ -263,9 +192,68 @@ mod tests {
     fn a_transaction_of_64_bytes_is_not_proven() {
         let tx = transaction(4);
         assert_eq!(tx.base_size(), 64);
-        let mut header = mined(&chain(0, 0), 0);
+        let mut header = mined(1);
         header.merkle_root = TxMerkleNode::from_byte_array(tx.compute_txid().to_byte_array());
         let proof = MerkleProof { height: Height::new(1), branch: vec![], position: 0 };
         assert_eq!(verify_inclusion(&tx, &proof, &header), Err(ProofError::SixtyFourBytes));
+    }
+
+    #[test]
+    fn the_proofs_of_one_block_fit_each_other() {
+        let mut reward = transaction(30);
+        reward.input[0].script_sig = ScriptBuf::from_bytes(vec![1, 1]);
+        let payment = |n: usize| {
+            let mut tx = transaction(20 + n);
+            tx.input[0].previous_output = OutPoint { txid: reward.compute_txid(), vout: 0 };
+            tx
+        };
+        let block: Vec<Transaction> = std::iter::once(reward.clone()).chain((1..4).map(payment)).collect();
+        let txids: Vec<_> = block.iter().map(Transaction::compute_txid).collect();
+        let mut header = mined(1);
+        header.merkle_root = mycoin_consensus::merkle_root(&txids);
+        let at = Tip { height: Height::new(1), hash: header.block_hash() };
+        let proof = |index: usize| MerkleProof {
+            height: at.height,
+            branch: mycoin_consensus::merkle_branch(&txids, index),
+            position: index as u32,
+        };
+        let mut proofs = Proofs::default();
+        for (index, tx) in block.iter().enumerate() {
+            assert_eq!(proofs.check(tx, Some(&proof(index)), &at, &header), Ok(()), "{index}");
+        }
+        let check = |tx: &Transaction, proof: Option<&MerkleProof>| Proofs::default().check(tx, proof, &at, &header);
+        assert_eq!(check(&block[1], None), Err(ProofError::Missing));
+        let lower = MerkleProof { height: Height::GENESIS, ..proof(1) };
+        assert!(matches!(check(&block[1], Some(&lower)), Err(ProofError::OtherHeight { .. })));
+        let first = MerkleProof { position: 0, ..proof(1) };
+        assert_eq!(check(&block[1], Some(&first)), Err(ProofError::WrongPosition));
+        let second = MerkleProof { position: 1, ..proof(0) };
+        assert_eq!(check(&block[0], Some(&second)), Err(ProofError::WrongPosition));
+        let moved = MerkleProof { position: 2, ..proof(1) };
+        assert_eq!(check(&block[1], Some(&moved)), Err(ProofError::BadBranch));
+        // A block of one transaction whose id is that of an inner node: the proof is shorter than the others.
+        let mut shallow = mined(2);
+        shallow.merkle_root = TxMerkleNode::from_byte_array(block[1].compute_txid().to_byte_array());
+        let mut proofs = Proofs { depths: HashMap::from([(at.hash, 2)]) };
+        let mut alone = MerkleProof { branch: vec![], ..proof(1) };
+        alone.position = 1;
+        assert_eq!(proofs.check(&block[1], Some(&alone), &at, &shallow), Err(ProofError::BadBranch));
+        let alone = MerkleProof { height: at.height, branch: vec![], position: 0 };
+        shallow.merkle_root = TxMerkleNode::from_byte_array(reward.compute_txid().to_byte_array());
+        assert_eq!(proofs.check(&reward, Some(&alone), &at, &shallow), Err(ProofError::OtherDepth));
+    }
+
+    /// The tree doubles the last node of an odd level, so the same root has a longer list of leaves (CVE-2012-2459).
+    #[test]
+    fn the_doubled_last_transaction_is_proven_once() {
+        let block: Vec<Transaction> = (0..3).map(|n| transaction(22 + n)).collect();
+        let txids: Vec<_> = block.iter().map(Transaction::compute_txid).collect();
+        let mut header = mined(1);
+        header.merkle_root = mycoin_consensus::merkle_root(&txids);
+        let last =
+            MerkleProof { height: Height::new(1), branch: mycoin_consensus::merkle_branch(&txids, 2), position: 2 };
+        assert_eq!(verify_inclusion(&block[2], &last, &header), Ok(()));
+        let twin = MerkleProof { position: 3, ..last };
+        assert_eq!(verify_inclusion(&block[2], &twin, &header), Err(ProofError::BadBranch));
     }
 }

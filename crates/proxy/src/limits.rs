@@ -48,6 +48,12 @@ impl Bucket {
 impl RequestRate {
     /// Counts a request; false when it is one too many.
     pub(crate) fn allow(&self, client: ClientKey, now: Instant) -> bool {
+        self.allow_many(client, 1, now)
+    }
+
+    /// Counts so many requests at once, or none of them; false when they are too many.
+    pub(crate) fn allow_many(&self, client: ClientKey, count: usize, now: Instant) -> bool {
+        let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= CLIENTS {
             buckets.retain(|_, bucket| bucket.tokens(now) < BURST);
@@ -57,8 +63,8 @@ impl RequestRate {
         }
         let bucket = buckets.entry(client).or_insert(Bucket { tokens: BURST, at: now });
         let tokens = bucket.tokens(now);
-        *bucket = Bucket { tokens: if tokens >= 1.0 { tokens - 1.0 } else { tokens }, at: now };
-        tokens >= 1.0
+        *bucket = Bucket { tokens: if tokens >= count { tokens - count } else { tokens }, at: now };
+        tokens >= count
     }
 }
 
@@ -114,6 +120,16 @@ mod tests {
         let later = now + Duration::from_secs(1);
         let allowed = (0..100).filter(|_| rate.allow(client("10.0.0.1"), later)).count();
         assert_eq!(allowed, 50);
+    }
+
+    #[test]
+    fn what_costs_more_is_counted_whole_or_not_at_all() {
+        let (rate, now) = (RequestRate::default(), Instant::now());
+        let client = client("10.0.0.1");
+        assert!(rate.allow_many(client, 150, now));
+        assert!(!rate.allow_many(client, 51, now));
+        assert!(rate.allow_many(client, 50, now) && rate.allow_many(client, 0, now));
+        assert!(!rate.allow(client, now));
     }
 
     #[test]

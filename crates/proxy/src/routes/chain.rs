@@ -61,6 +61,24 @@ pub(super) async fn headers(Shared(app): Shared<App>, Path(from): Path<String>) 
     .await
 }
 
+/// Ours: at most so many headers from a height on, 80 bytes each; none above the tip.
+pub(super) async fn headers_raw(
+    Shared(app): Shared<App>,
+    Path((from, count)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let from = parse_height(&from)?;
+    let count = parse::<u32>(&count, "a number of headers")?.min(HEADERS);
+    app.view(move |view| {
+        let mut headers = Vec::new();
+        for height in from.to_u32()..from.to_u32().saturating_add(count) {
+            let Some(block) = view.reader.block_at(Height::new(height))? else { break };
+            headers.extend(serialize(&block.header));
+        }
+        Ok(bytes(headers))
+    })
+    .await
+}
+
 fn find(view: &View<'_>, hash: &BlockHash) -> Result<IndexedBlock, ApiError> {
     view.reader.block(hash)?.ok_or_else(|| ApiError::not_found("Such a block"))
 }

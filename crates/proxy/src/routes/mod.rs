@@ -6,6 +6,7 @@ mod own;
 mod prototype;
 mod scripts;
 mod transactions;
+mod wallets;
 
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -40,6 +41,9 @@ pub(crate) fn router(state: App) -> Router {
         .route("/events", get(events::events))
         .route("/mining", get(own::mining))
         .route("/faucet", post(own::faucet))
+        .route("/scripts", post(wallets::scripts))
+        .route("/history", post(wallets::history))
+        .route("/transactions", post(wallets::transactions))
         .fallback(no_such_path);
     esplora()
         .nest("/api", api)
@@ -62,6 +66,7 @@ fn esplora() -> Router<App> {
         .route("/blocks/tip/hash", get(chain::tip_hash))
         .route("/block-height/{height}", get(chain::hash_at))
         .route("/headers/{height}", get(chain::headers))
+        .route("/headers/{height}/{count}", get(chain::headers_raw))
         .route("/block/{hash}", get(chain::block))
         .route("/block/{hash}/header", get(chain::header))
         .route("/block/{hash}/raw", get(chain::raw))

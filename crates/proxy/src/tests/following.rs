@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mycoin_light::{HeaderChain, LightError, ProxyEvent, Readiness, TxStatus, verify_inclusion};
-use mycoin_primitives::{FeeRate, Height, Network, OutPoint};
+use mycoin_light::{HeaderChain, LightError, Proofs, ProxyEvent, Readiness, Tip, TxStatus, verify_inclusion};
+use mycoin_primitives::hashes::Hash as _;
+use mycoin_primitives::{FeeRate, Height, Network, OutPoint, Txid};
 use mycoin_testkit::keys::Key;
 
 use super::fake::{Fake, Mood};
@@ -52,7 +53,7 @@ async fn a_reorganisation_is_followed_and_its_transactions_wait_again() -> Outco
     proxy.server.mine();
     eventually(async || proxy.client.tip().await.is_ok_and(|tip| tip.height == Height::new(6))).await;
     let mut headers = HeaderChain::new(&Network::demo());
-    proxy.client.sync_headers(&mut headers, NOW).await?;
+    proxy.client.sync_headers(&mut headers, NOW, &|_| {}).await?;
     assert_eq!(headers.tip_height(), Height::new(6));
 
     proxy.server.reorganise(4, 4);
@@ -60,7 +61,7 @@ async fn a_reorganisation_is_followed_and_its_transactions_wait_again() -> Outco
     assert_eq!(proxy.client.transaction_status(&txid).await?, TxStatus::Waiting);
     let records = proxy.client.script_transactions(&bob).await?;
     assert_eq!(records.len(), 1);
-    proxy.client.sync_headers(&mut headers, NOW).await?;
+    proxy.client.sync_headers(&mut headers, NOW, &|_| {}).await?;
     assert_eq!(headers.hash_at(Height::new(8)), Some(proxy.client.tip().await?.hash));
 
     proxy.server.mine();
@@ -96,6 +97,102 @@ async fn events_tell_what_can_be_asked_for_already() -> Outcome {
     assert_eq!(height, Height::new(4));
     proxy.proxy.shutdown().await;
     assert_eq!(events.next().await, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn headers_come_in_batches_and_are_all_checked() -> Outcome {
+    let proxy = running(&Network::demo(), 30).await?;
+    let mut headers = HeaderChain::new(&Network::demo());
+    let told = std::sync::Mutex::new(Vec::new());
+    let tip = proxy.client.sync_headers(&mut headers, NOW, &|at| told.lock().expect("no panic").push(at)).await?;
+    assert_eq!((headers.tip(), tip.height), (tip, Height::new(30)));
+    let heights: Vec<_> = told.lock().expect("no panic").iter().map(|at| at.height.to_u32()).collect();
+    assert_eq!(heights, [2_000, 2_005]);
+    // 80 bytes each, at most 2,000, none above the tip.
+    for (path, count) in [("0/1", 1), ("1/5000", 2_000), ("2005/9", 1), ("2006/9", 0), ("4294967295/2", 0), ("7/0", 0)]
+    {
+        let answer = proxy.get(&format!("/api/headers/{path}")).await?;
+        let length = format!("content-length: {}\r\n", 80 * count);
+        assert!(answer.contains(&length), "{path}: {answer}");
+    }
+    for path in ["x/1", "1/x", "-1/1", "1/-1"] {
+        assert_eq!(super::status_of(&proxy.get(&format!("/api/headers/{path}")).await?), "400", "{path}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wallet_asks_about_many_scripts_and_transactions_at_once() -> Outcome {
+    let proxy = running(&Network::demo(), 30).await?;
+    let (miner, bob, nobody) =
+        (Key::taproot(1).script(), Key::witness_key_hash(7).script(), Key::witness_key_hash(8).script());
+    let scripts = [miner.clone(), bob, nobody];
+    let payment = proxy.server.payment(&scripts[1], 7_000);
+    let txid = proxy.client.broadcast(&payment).await?;
+    let counts = proxy.client.count_scripts(&scripts).await?;
+    assert_eq!(counts.tip, proxy.client.tip().await?);
+    assert_eq!(counts.scripts, [(30, vec![txid]), (0, vec![txid]), (0, vec![])]);
+    let waiting = proxy.client.shown_transactions(&[txid]).await?.remove(0).expect("it waits");
+    assert_eq!((waiting.record.status, waiting.proof), (TxStatus::Waiting, None));
+
+    proxy.server.mine();
+    eventually(async || proxy.client.tip().await.is_ok_and(|tip| tip.height == Height::new(31))).await;
+    let counts = proxy.client.count_scripts(&scripts).await?;
+    assert_eq!(counts.scripts, [(32, vec![]), (1, vec![]), (0, vec![])]);
+    let lists = proxy.client.list_scripts(&scripts, None).await?.scripts;
+    assert_eq!(lists.iter().map(Vec::len).collect::<Vec<_>>(), [32, 1, 0]);
+    assert!(lists[0].windows(2).all(|pair| pair[0].0 >= pair[1].0), "newest first");
+    let older = proxy.client.list_scripts(&[miner], Some(lists[0][9].1)).await?.scripts.remove(0);
+    assert_eq!(older, lists[0][10..]);
+
+    let mut headers = HeaderChain::new(&Network::demo());
+    proxy.client.sync_headers(&mut headers, NOW, &|_| {}).await?;
+    let unknown = Txid::all_zeros();
+    let txids: Vec<Txid> = lists[0].iter().map(|(_, txid)| *txid).chain([unknown]).collect();
+    let shown = proxy.client.shown_transactions(&txids).await?;
+    assert_eq!((shown.len(), shown.last()), (33, Some(&None)));
+    let mut proofs = Proofs::default();
+    for (shown, (height, txid)) in shown.iter().flatten().zip(&lists[0]) {
+        let block = Tip { height: *height, hash: headers.hash_at(*height).expect("below the tip") };
+        let header = headers.header_at(*height).expect("below the tip");
+        assert_eq!(proofs.check(&shown.record.tx, shown.proof.as_ref(), &block, &header), Ok(()));
+        assert_eq!((shown.record.txid, shown.record.status.height()), (*txid, Some(*height)));
+        assert_eq!(shown.record.spent[0].is_some(), !shown.record.tx.is_coinbase());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_asked_at_once_has_limits() -> Outcome {
+    let proxy = running(&Network::demo(), 1).await?;
+    let hash = format!("\"{}\"", "ab".repeat(32));
+    let scripts = |count: usize| format!("{{\"scripts\":[{}]}}", vec![hash.as_str(); count].join(","));
+    let txids = |count: usize| format!("[{}]", vec![hash.as_str(); count].join(","));
+    for (path, body, status) in [
+        ("/api/scripts", scripts(1_000), "200"),
+        ("/api/scripts", scripts(1_001), "400"),
+        ("/api/scripts", scripts(0), "200"),
+        ("/api/history", scripts(100), "200"),
+        ("/api/history", scripts(101), "400"),
+        ("/api/transactions", txids(100), "200"),
+        ("/api/transactions", txids(101), "400"),
+        ("/api/transactions", "[\"x\"]".to_owned(), "400"),
+        ("/api/scripts", "{\"scripts\":[\"abc\"]}".to_owned(), "400"),
+        ("/api/history", format!("{{\"scripts\":[],\"before\":{hash}}}"), "404"),
+        ("/api/scripts", "[]".to_owned(), "400"),
+    ] {
+        let answer = proxy.post(path, "application/json", &body).await?;
+        assert_eq!(super::status_of(&answer), status, "{path} {answer}");
+    }
+    // A form of a foreign site cannot ask.
+    assert_eq!(super::status_of(&proxy.post("/api/scripts", "text/plain", &scripts(1)).await?), "415");
+    // 1,000 scripts cost as much as 20 requests.
+    let mut refused = false;
+    for _ in 0..20 {
+        refused |= super::status_of(&proxy.post("/api/scripts", "application/json", &scripts(1_000)).await?) == "429";
+    }
+    assert!(refused, "20,000 scripts in one second");
     Ok(())
 }
 
