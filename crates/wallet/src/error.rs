@@ -151,6 +151,26 @@ pub enum SyncError {
         #[source]
         source: ProofError,
     },
+    /// The proxy showed block headers that break a rule.
+    #[error("the block headers of {proxy} are wrong, so nothing was changed: {source}")]
+    BadHeaders {
+        /// The proxy's address.
+        proxy: String,
+        /// What is wrong with them.
+        #[source]
+        source: ProofError,
+    },
+    /// The proxy follows another chain than the one with the most work.
+    #[error(
+        "{proxy} follows another chain, with no more work than the one that is known: it is stale or lies, so nothing was changed"
+    )]
+    LessWork {
+        /// The proxy's address.
+        proxy: String,
+    },
+    /// Nobody to ask.
+    #[error("no proxy was named")]
+    NoProxy,
     /// The proxy's answers do not fit each other.
     #[error("the proxy's answers contradict each other ({what}), so nothing was changed")]
     Contradiction {
@@ -158,7 +178,7 @@ pub enum SyncError {
         what: &'static str,
     },
     /// The proxy is still reading blocks that the wallet knows.
-    #[error("the proxy is catching up: it knows block {proxy}, and the wallet knows block {wallet} already")]
+    #[error("the proxy is behind: it knows block {proxy}, and block {wallet} is known already")]
     ProxyBehind {
         /// The proxy's tip.
         proxy: Height,
@@ -253,6 +273,9 @@ impl Failure for SyncError {
         match self {
             Self::Proxy(source) => source.code(),
             Self::BadProof { .. } => "sync/bad-proof",
+            Self::BadHeaders { .. } => "sync/bad-headers",
+            Self::LessWork { .. } => "sync/less-work",
+            Self::NoProxy => "sync/no-proxy",
             Self::Contradiction { .. } => "sync/contradiction",
             Self::ProxyBehind { .. } => "sync/proxy-behind",
             Self::ChainKeepsMoving => "sync/chain-keeps-moving",
@@ -263,7 +286,13 @@ impl Failure for SyncError {
     fn next_step(&self) -> &'static str {
         match self {
             Self::Proxy(source) => source.next_step(),
-            Self::BadProof { .. } | Self::Contradiction { .. } => "Use another proxy: this one is broken or it lies.",
+            Self::BadProof { .. } | Self::BadHeaders { .. } | Self::Contradiction { .. } => {
+                "Use another proxy: this one is broken or it lies."
+            }
+            Self::LessWork { .. } => {
+                "Try again after the next block, or use another proxy; if the coin was started anew, forget its old headers."
+            }
+            Self::NoProxy => "Name one with --proxy.",
             Self::ProxyBehind { .. } | Self::ChainKeepsMoving => "Try again in a moment.",
             Self::Wallet(source) => source.next_step(),
         }

@@ -9,12 +9,14 @@
 //!    │
 //! wallet ─┬─ keyring               which scripts are ours (words: BIP86; RSA: one key)
 //!         ├─ ledger ── history     transactions and the chain that confirms them: coins, balance, entries
-//!         ├─ sync                  what a proxy tells, proven, into the ledger
+//!         ├─ sync                  what proxies tell, proven, into the ledger
 //!         └─ payment ── select, sign
 //! ```
 //!
 //! Start at [`WalletFolder`], then [`Wallet`].
 
+mod addresses;
+mod balance;
 mod error;
 mod file;
 mod folder;
@@ -33,6 +35,8 @@ mod vault;
 mod wallet;
 mod words;
 
+pub use addresses::AddressEntry;
+pub use balance::{BalanceKind, BalancePart};
 pub use error::{PaymentError, SyncError, WalletError};
 pub use folder::{Created, KeyKind, Unlock, WalletFolder, WalletSummary};
 pub use history::{EntryKind, EntryState, HistoryEntry};
@@ -40,6 +44,6 @@ pub use ledger::Balance;
 pub use name::{NameError, WalletName};
 pub use password::{Password, PasswordError};
 pub use payment::{DEFAULT_FEE_TARGET, Draft, FeeChoice, PaymentRequest, Review, Warning};
-pub use sync::SyncReport;
+pub use sync::{OnProgress, SyncProgress, SyncReport, SyncWarning};
 pub use wallet::{OwnAddress, ReceiveAddress, Wallet};
 pub use words::{RecoveryWords, WordsError};

@@ -1,6 +1,7 @@
 //! The wallet as a whole, against a chain that the tests make up.
 
 mod proxy;
+mod views;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -111,7 +112,8 @@ impl Scene {
         let tip = Tip { height: Height::new(tip), hash: self.block(tip) };
         let records = self.records.values().cloned().collect();
         let undone = std::mem::take(&mut self.undone);
-        let findings = Findings { undone, tip, records, used: BTreeMap::new(), fee_estimates: BTreeMap::new() };
+        let (waiting, used, fee_estimates) = Default::default();
+        let findings = Findings { undone, tip, records, waiting, used, fee_estimates };
         self.wallet.take_in(findings, self.now)
     }
 

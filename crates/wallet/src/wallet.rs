@@ -1,9 +1,11 @@
 //! An open wallet.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mycoin_files::FolderLock;
+use mycoin_light::HeaderChain;
 use mycoin_primitives::{FeeRate, Height, Network, Transaction, address_of};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -30,6 +32,8 @@ pub struct Wallet {
     pub(crate) ledger: Ledger,
     /// What the proxy said of fees at the last synchronisation; not kept in the file, because it ages fast.
     pub(crate) fee_estimates: BTreeMap<u16, FeeRate>,
+    /// The chain of headers, from the first synchronisation on.
+    pub(crate) headers: Option<HeaderChain>,
     _lock: FolderLock,
 }
 
@@ -92,8 +96,9 @@ impl Wallet {
             Keyring::open(&public_keys, file.header().kind()).ok_or_else(|| damaged("its keys make no sense"))?;
         let ledger = Ledger::new(network.genesis.hash);
         let changes = decoded.collect::<Result<Vec<_>, _>>()?;
+        let fee_estimates = BTreeMap::new();
         let mut wallet =
-            Self { name, network, public_keys, file, keyring, ledger, fee_estimates: BTreeMap::new(), _lock: lock };
+            Self { name, network, public_keys, file, keyring, ledger, fee_estimates, headers: None, _lock: lock };
         for record in changes {
             let applied = match record {
                 Record::Change(change) => wallet.apply(&change),
@@ -142,6 +147,11 @@ impl Wallet {
     /// Its name.
     pub fn name(&self) -> &WalletName {
         &self.name
+    }
+
+    /// Where it is kept.
+    pub(crate) fn file_path(&self) -> &Path {
+        self.file.path()
     }
 
     /// What its keys are.

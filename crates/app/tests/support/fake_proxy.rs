@@ -6,8 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mycoin_primitives::bitcoin::absolute::LockTime;
 use mycoin_primitives::bitcoin::block::Version as BlockVersion;
-use mycoin_primitives::bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
-use mycoin_primitives::bitcoin::hex::DisplayHex as _;
+use mycoin_primitives::bitcoin::consensus::encode::{deserialize_hex, serialize, serialize_hex};
 use mycoin_primitives::bitcoin::transaction::Version;
 use mycoin_primitives::hashes::{Hash as _, HashEngine as _, sha256, sha256d};
 use mycoin_primitives::{
@@ -176,22 +175,32 @@ impl Chain {
         Some(txid)
     }
 
-    fn history(&self, script_hash: &str) -> Value {
-        let state = self.state();
+    /// The transactions of a script: what waits first, then the newest block's.
+    fn history(state: &State, script_hash: &str) -> Vec<(Txid, Option<usize>)> {
         let ours = |script: &Script| format!("{:x}", sha256::Hash::hash(script.as_bytes())) == script_hash;
         let touches = |tx: &Transaction| {
             tx.output.iter().any(|output| ours(&output.script_pubkey))
                 || (!tx.is_coinbase()
                     && tx.input.iter().filter_map(|i| state.output(&i.previous_output)).any(|o| ours(&o.script_pubkey)))
         };
-        state.transactions().filter(|(tx, _)| touches(tx)).map(|(tx, height)| tx_json(&state, tx, height)).collect()
+        state.transactions().filter(|(tx, _)| touches(tx)).map(|(tx, height)| (tx.compute_txid(), height)).collect()
     }
 
-    /// The answer to a request: status, content type, body.
-    fn answer(self: &Arc<Self>, method: &str, path: &str, body: &str) -> Option<(&'static str, String)> {
+    /// What a wallet asks about many scripts at once: of each how much there is, or which transactions.
+    fn of_scripts(&self, body: &str, answer: impl Fn(Vec<(Txid, Option<usize>)>) -> Value) -> Option<Value> {
+        let state = self.state();
+        let asked: Value = serde_json::from_str(body).ok()?;
+        let hashes = asked.get("scripts")?.as_array()?.iter().filter_map(Value::as_str);
+        let scripts: Vec<Value> = hashes.map(|hash| answer(Self::history(&state, hash))).collect();
+        let tip = json!({"height": state.blocks.len() - 1, "hash": state.tip().block_hash().to_string()});
+        Some(json!({"tip": tip, "scripts": scripts}))
+    }
+
+    /// The answer to a request: content type, body.
+    fn answer(self: &Arc<Self>, method: &str, path: &str, body: &str) -> Option<(&'static str, Vec<u8>)> {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-        let text = |text: String| Some(("text/plain", text));
-        let json = |value: Value| Some(("application/json", value.to_string()));
+        let text = |text: String| Some(("text/plain", text.into_bytes()));
+        let json = |value: Value| Some(("application/json", value.to_string().into_bytes()));
         match (method, parts.as_slice()) {
             ("GET", ["status"]) => {
                 let state = self.state();
@@ -202,14 +211,23 @@ impl Chain {
                 let height: usize = height.parse().ok()?;
                 text(self.state().blocks.get(height)?.block_hash().to_string())
             }
-            ("GET", ["api", "block", hash, "header"]) => {
+            ("GET", ["api", "headers", from, count]) => {
+                let (from, count): (usize, usize) = (from.parse().ok()?, count.parse().ok()?);
                 let state = self.state();
-                let block = state.blocks.iter().find(|block| block.block_hash().to_string() == *hash)?;
-                text(serialize_hex(&block.header))
+                let headers = state.blocks.iter().skip(from).take(count);
+                Some(("application/octet-stream", headers.flat_map(|block| serialize(&block.header)).collect()))
             }
-            ("GET", ["api", "scripthash", hash, "txs"]) => json(self.history(hash)),
-            ("GET", ["api", "scripthash", _, "txs", "chain", _]) => json(json!([])),
-            ("GET", ["api", "tx", txid, "merkle-proof"]) => json(merkle_proof(&self.state(), txid)?),
+            ("POST", ["api", "scripts"]) => json(self.of_scripts(body, |history| {
+                let waiting: Vec<Txid> = history.iter().filter(|(_, at)| at.is_none()).map(|(txid, _)| *txid).collect();
+                json!({"transactions": history.len() - waiting.len(), "waiting": waiting})
+            })?),
+            ("POST", ["api", "history"]) => json(self.of_scripts(body, |history| {
+                history.iter().filter_map(|(txid, at)| at.map(|height| json!([height, txid]))).collect()
+            })?),
+            ("POST", ["api", "transactions"]) => {
+                let (state, asked) = (self.state(), serde_json::from_str::<Vec<String>>(body).ok()?);
+                json(asked.iter().map(|txid| tx_json(&state, txid)).collect())
+            }
             ("POST", ["api", "tx"]) => text(self.accept(body)?.to_string()),
             ("GET", ["api", "fee-estimates"]) => json(json!({"1": 2.0, "6": 1.0, "24": 0.5})),
             ("GET", ["api", "mining"]) => json(self.mining()),
@@ -229,46 +247,35 @@ fn now() -> u32 {
     u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
 }
 
-fn tx_json(state: &State, tx: &Transaction, height: Option<usize>) -> Value {
+fn tx_json(state: &State, txid: &str) -> Value {
+    let Some((tx, height)) = state.transactions().find(|(tx, _)| tx.compute_txid().to_string() == txid) else {
+        return Value::Null;
+    };
     let output =
         |output: &TxOut| json!({"scriptpubkey": output.script_pubkey.to_hex_string(), "value": output.value.to_sat()});
-    let inputs: Vec<Value> = tx
-        .input
-        .iter()
-        .map(|input| {
-            json!({
-                "txid": input.previous_output.txid.to_string(), "vout": input.previous_output.vout,
-                "prevout": if tx.is_coinbase() { None } else { state.output(&input.previous_output).map(output) },
-                "scriptsig": input.script_sig.to_hex_string(), "sequence": input.sequence.0,
-                "witness": input.witness.iter().map(|item| item.to_lower_hex_string()).collect::<Vec<_>>(),
-                "is_coinbase": tx.is_coinbase(),
-            })
-        })
-        .collect();
-    let status = height.and_then(|height| state.blocks.get(height).map(|block| (height, block))).map_or_else(
-        || json!({"confirmed": false}),
-        |(height, block)| {
+    let spent = |input: &TxIn| state.output(&input.previous_output).filter(|_| !tx.is_coinbase()).map(output);
+    let mut shown = json!({"hex": serialize_hex(tx), "spent": tx.input.iter().map(spent).collect::<Vec<_>>()});
+    shown["status"] = match height.and_then(|height| Some((height, state.blocks.get(height)?))) {
+        None => json!({"confirmed": false}),
+        Some((height, block)) => {
+            let (position, branch) = merkle_proof(block, txid);
+            shown["merkle"] = json!(branch);
+            shown["pos"] = json!(position);
             json!({"confirmed": true, "block_height": height, "block_hash": block.block_hash().to_string(),
                 "block_time": block.header.time})
-        },
-    );
-    json!({
-        "txid": tx.compute_txid().to_string(), "version": tx.version.0, "locktime": tx.lock_time.to_consensus_u32(),
-        "vin": inputs, "vout": tx.output.iter().map(output).collect::<Vec<_>>(), "fee": 0, "status": status,
-    })
+        }
+    };
+    shown
 }
 
-fn merkle_proof(state: &State, txid: &str) -> Option<Value> {
-    let (height, block, position) = state.blocks.iter().enumerate().find_map(|(height, block)| {
-        let position = block.txdata.iter().position(|tx| tx.compute_txid().to_string() == txid)?;
-        Some((height, block, position))
-    })?;
+fn merkle_proof(block: &Block, txid: &str) -> (usize, Vec<String>) {
+    let position = block.txdata.iter().position(|tx| tx.compute_txid().to_string() == txid).unwrap_or(0);
     let mut level: Vec<sha256d::Hash> = block.txdata.iter().map(|tx| tx.compute_txid().to_raw_hash()).collect();
     let mut branch = Vec::new();
     let mut index = position;
     while level.len() > 1 {
         let last = level.len() - 1;
-        branch.push(level.get((index ^ 1).min(last))?.to_string());
+        branch.extend(level.get((index ^ 1).min(last)).map(ToString::to_string));
         level = level
             .chunks(2)
             .map(|pair| {
@@ -281,7 +288,7 @@ fn merkle_proof(state: &State, txid: &str) -> Option<Value> {
             .collect();
         index /= 2;
     }
-    Some(json!({"block_height": height, "merkle": branch, "pos": position}))
+    (position, branch)
 }
 
 async fn serve(chain: Arc<Chain>, mut stream: TcpStream) {
@@ -291,13 +298,13 @@ async fn serve(chain: Arc<Chain>, mut stream: TcpStream) {
     }
     let (status, kind, body) = match chain.answer(&method, &path, &body) {
         Some((kind, body)) => ("200 OK", kind, body),
-        None => ("404 Not Found", "application/json", r#"{"error":{"code":"proxy/not-found"}}"#.to_owned()),
+        None => ("404 Not Found", "application/json", br#"{"error":{"code":"proxy/not-found"}}"#.to_vec()),
     };
-    let answer = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
-    drop(stream.write_all(answer.as_bytes()).await);
+    drop(stream.write_all(&[head.as_bytes(), &body].concat()).await);
 }
 
 async fn read_request(stream: &mut TcpStream) -> Option<(String, String, String)> {
