@@ -99,6 +99,7 @@ impl Peer {
     /// Whether it may be asked for a block of that height.
     fn may_give(&self, hash: &BlockHash, height: Height) -> bool {
         self.serves_blocks()
+            && self.keeps_block(height)
             && self.chain.in_flight.len() < BLOCKS_IN_FLIGHT_PER_PEER
             && self.chain.best_known.is_some_and(|(best, _)| best >= height)
             && !self.chain.lacks.contains(hash)

@@ -204,6 +204,9 @@ pub enum DisconnectReason {
         /// The oldest that we talk with.
         oldest: u32,
     },
+    /// We chose it for its blocks, and it has not those that we need.
+    #[error("we need blocks with witnesses, and it does not keep them")]
+    ServesNoBlocks,
     /// It is we ourselves.
     #[error("it is this very node")]
     Ourselves,

@@ -1,7 +1,8 @@
 //! The handshake: version, the negotiated features, verack.
 //!
 //! The one who dials speaks first. `wtxidrelay` (BIP339) and `sendaddrv2` (BIP155) go between `version` and `verack`;
-//! `sendheaders` (BIP130) after. A connection to ourselves shows by our own nonce.
+//! `sendheaders` (BIP130) and `sendcmpct` (BIP152) after; sooner they count, too. A connection to ourselves shows by our own
+//! nonce.
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::limits::{
 use crate::message::Message;
 use crate::node::{Context, Node};
 use crate::peer::{Introduction, Peer, Stage};
+use crate::services::is_good_choice;
 use crate::{ConnectionKind, DisconnectReason, PeerId};
 
 /// What we offer: all blocks, with witnesses; encrypted connections (BIP324) unless they are switched off.
@@ -65,6 +67,11 @@ impl Node {
             return;
         }
         let Some(peer) = self.peers.get_mut(&id) else { return };
+        if !is_good_choice(ctx.world, peer.kind, version.services) {
+            self.addresses.set_services(peer.address, version.services);
+            self.drop_peer(ctx, id, DisconnectReason::ServesNoBlocks);
+            return;
+        }
         let our_time = i64::try_from(ctx.now.unix_seconds()).unwrap_or(i64::MAX);
         peer.introduction = Some(Introduction {
             version: version.version,
@@ -80,11 +87,19 @@ impl Node {
         if peer.is_inbound() {
             ctx.send(id, peer.our_version(ctx));
         }
+        // Older programs know neither, and some let go of whoever sends them what they don't know.
         if version.version >= PROTOCOL_VERSION {
             ctx.send(id, Message::WtxidRelay);
+            ctx.send(id, Message::SendAddrV2);
         }
-        ctx.send(id, Message::SendAddrV2);
         ctx.send(id, Message::Verack);
+    }
+
+    /// It counts when both sides are new enough (BIP339).
+    pub(crate) fn wtxid_relay_came(&mut self, id: PeerId) {
+        self.with_peer(id, |peer| {
+            peer.relay.by_wtxid = peer.introduction.as_ref().is_some_and(|known| known.version >= PROTOCOL_VERSION);
+        });
     }
 
     /// Ends both ends of a connection to ourselves and never dials that address again.

@@ -87,7 +87,7 @@ impl Node {
     /// Asks peers that were never asked for headers, a few at a time.
     pub(crate) fn begin_header_sync(&mut self, ctx: &mut Context<'_>) {
         let busy = self.peers.values().filter(|peer| peer.chain.is_syncing_headers(ctx.now)).count();
-        let fresh = self.peers.values().filter(|peer| peer.is_ready() && !peer.chain.headers_begun);
+        let fresh = self.peers.values().filter(|peer| peer.serves_headers() && !peer.chain.headers_begun);
         let next: Vec<PeerId> = fresh.map(|peer| peer.id).take(HEADER_SYNC_PEERS.saturating_sub(busy)).collect();
         let deadline = deadline(ctx);
         for id in next {
@@ -394,8 +394,11 @@ impl Node {
 
     pub(crate) fn hashes_wanted(&mut self, ctx: &mut Context<'_>, id: PeerId, request: &GetBlocksMessage) {
         let headers = ctx.world.headers_after(&request.locator_hashes, request.stop_hash, GETBLOCKS_MAX);
-        if !headers.is_empty() {
-            ctx.send(id, Message::Inv(headers.iter().map(|header| Inventory::Block(header.block_hash())).collect()));
+        // Up to the last one that it wants, and without that: so it is in Bitcoin Core.
+        let hashes = headers.iter().map(Header::block_hash).take_while(|hash| *hash != request.stop_hash);
+        let items: Vec<Inventory> = hashes.map(Inventory::Block).collect();
+        if !items.is_empty() {
+            ctx.send(id, Message::Inv(items));
         }
     }
 

@@ -12,6 +12,7 @@
 //!
 //! Start at [`Node::handle`] for the protocol, at [`P2p::start`] to run it.
 
+mod address_codec;
 mod address_answers;
 mod address_manager;
 mod address_relay;
@@ -46,6 +47,7 @@ mod presync;
 mod relay;
 mod requests;
 mod serve;
+mod services;
 mod slots;
 mod steering;
 mod time;

@@ -31,6 +31,8 @@ pub(crate) const LOCATOR_MAX: usize = 101;
 pub(crate) const GETBLOCKS_MAX: usize = 500;
 /// Addresses in a message (`MAX_ADDR_TO_SEND`).
 pub(crate) const ADDRESSES_MAX: usize = 1_000;
+/// Bytes of an address of any network (BIP155; `MAX_ADDRV2_SIZE`).
+pub(crate) const ADDRESS_LENGTH_MAX: usize = 512;
 
 /// Connections in all, beside those that a person or the spec named (`DEFAULT_MAX_PEER_CONNECTIONS`).
 pub(crate) const CONNECTIONS_MAX: usize = 125;
@@ -126,6 +128,9 @@ pub(crate) const ANNOUNCED_BLOCKS_REMEMBERED: usize = 100;
 
 /// Blocks that one peer is asked for at once (`MAX_BLOCKS_IN_TRANSIT_PER_PEER`).
 pub(crate) const BLOCKS_IN_FLIGHT_PER_PEER: usize = 16;
+/// Blocks, from its best one on, that a peer is asked for that keeps only the latest 288 (BIP159); two are left for those
+/// that come meanwhile (`NODE_NETWORK_LIMITED_MIN_BLOCKS`).
+pub(crate) const LATEST_BLOCKS: u32 = 288 - 2;
 /// Blocks asked for or being judged in all; bounds the memory they take.
 pub(crate) const BLOCKS_IN_FLIGHT_MAX: usize = 64;
 /// How far above the lowest missing block others are asked for (`BLOCK_DOWNLOAD_WINDOW`).

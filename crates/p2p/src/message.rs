@@ -16,8 +16,8 @@ use mycoin_primitives::bitcoin::p2p::message_filter::{
 use mycoin_primitives::bitcoin::p2p::message_network::VersionMessage;
 use mycoin_primitives::{Block, Header, Transaction, Witness};
 
-use crate::compact_codec;
 use crate::limits::{ADDRESSES_MAX, HEADERS_MAX, INVENTORY_MAX, LOCATOR_MAX, USER_AGENT_MAX};
+use crate::{address_codec, compact_codec};
 
 /// A message between peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +129,7 @@ pub enum PayloadError {
     Malformed,
 }
 
-fn malformed(_: encode::Error) -> PayloadError {
+pub(crate) fn malformed(_: encode::Error) -> PayloadError {
     PayloadError::Malformed
 }
 
@@ -233,7 +233,7 @@ impl Message {
             "ping" => Self::Ping(read(payload)?),
             "pong" => Self::Pong(read(payload)?),
             "addr" => Self::Addr(read_list(payload, ADDRESSES_MAX, 30)?),
-            "addrv2" => Self::AddrV2(read_list(payload, ADDRESSES_MAX, 9)?),
+            "addrv2" => Self::AddrV2(address_codec::read_addresses(payload)?),
             "inv" => Self::Inv(read_list(payload, INVENTORY_MAX, 36)?),
             "getdata" => Self::GetData(read_list(payload, INVENTORY_MAX, 36)?),
             "notfound" => Self::NotFound(read_list(payload, INVENTORY_MAX, 36)?),

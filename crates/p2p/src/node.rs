@@ -262,8 +262,12 @@ impl Node {
         match (peer.stage, message) {
             (Stage::AwaitVersion, Message::Version(version)) => self.version_came(ctx, id, &version),
             (Stage::AwaitVerack, Message::Verack) => self.verack_came(ctx, id),
-            (Stage::AwaitVerack, Message::WtxidRelay) => self.with_peer(id, |peer| peer.relay.by_wtxid = true),
+            (Stage::AwaitVerack, Message::WtxidRelay) => self.wtxid_relay_came(id),
             (Stage::AwaitVerack, Message::SendAddrV2) => self.with_peer(id, |peer| peer.wants_addrv2 = true),
+            (Stage::AwaitVerack, Message::SendHeaders) => self.with_peer(id, |peer| peer.wants_headers = true),
+            (Stage::AwaitVerack, Message::SendCompact { high_bandwidth, version }) => {
+                self.send_compact_came(id, high_bandwidth, version);
+            }
             // As Bitcoin Core does: what comes too early is ignored; the time-out ends connections that never get on.
             (Stage::AwaitVersion | Stage::AwaitVerack, _) => {}
             (Stage::Ready, message) => self.ready_message(ctx, id, message),

@@ -249,12 +249,6 @@ impl Peer {
         self.stage == Stage::Ready
     }
 
-    /// Whether it keeps all blocks, with witnesses.
-    pub(crate) fn serves_blocks(&self) -> bool {
-        let needed = ServiceFlags::NETWORK | ServiceFlags::WITNESS;
-        self.is_ready() && self.introduction.as_ref().is_some_and(|known| known.services.has(needed))
-    }
-
     pub(crate) fn wants_transactions(&self) -> bool {
         self.is_ready()
             && self.kind.relays()

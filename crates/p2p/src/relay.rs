@@ -83,13 +83,6 @@ impl TransactionRelay {
     }
 }
 
-fn wanted(key: TransactionKey) -> Inventory {
-    match key {
-        TransactionKey::Wtxid(wtxid) => Inventory::WTx(wtxid),
-        TransactionKey::Txid(txid) => Inventory::WitnessTransaction(txid),
-    }
-}
-
 /// Both names of a transaction.
 fn keys_of(transaction: &Transaction) -> (Wtxid, [TransactionKey; 2]) {
     let wtxid = transaction.compute_wtxid();
@@ -160,7 +153,8 @@ impl Node {
             return;
         }
         for (id, keys) in self.transactions.requests.next(ctx.now, &mut self.rng) {
-            let items: Vec<Inventory> = keys.into_iter().map(wanted).collect();
+            let Some(peer) = self.peers.get(&id) else { continue };
+            let items: Vec<Inventory> = keys.into_iter().map(|key| peer.item_for_transaction(key)).collect();
             for part in items.chunks(GETDATA_MAX) {
                 ctx.send(id, Message::GetData(part.to_vec()));
             }

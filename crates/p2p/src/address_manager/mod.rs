@@ -328,6 +328,13 @@ impl AddressManager {
         self.tried.get(&self.tried_slot(challenger)).copied()
     }
 
+    /// Takes what `address` itself says that it offers, in place of what others told.
+    pub(crate) fn set_services(&mut self, address: SocketAddr, services: ServiceFlags) {
+        if let Some(known) = self.known.get_mut(&canonical(address)) {
+            known.services = services;
+        }
+    }
+
     /// What `address` offers, as far as we know.
     pub(crate) fn services(&self, address: &SocketAddr) -> Option<ServiceFlags> {
         self.known.get(&canonical(*address)).map(|known| known.services)

@@ -151,7 +151,7 @@ fn the_handshake_goes_as_bitcoins_does() {
 
     assert_eq!(commands(&script.connect(2, [10, 0, 0, 2]), 2), [""; 0], "who is dialled waits");
     let answer = script.says(2, version(8, 70_015));
-    assert_eq!(commands(&answer, 2), ["version", "sendaddrv2", "verack"], "older than BIP339");
+    assert_eq!(commands(&answer, 2), ["version", "verack"], "older than BIP339");
     assert_eq!(commands(&script.says(2, Message::Verack), 2), ["sendcmpct", "sendheaders", "getheaders"]);
     let peers = script.node.peers(script.now, &script.world);
     assert_eq!(peers[1].user_agent, "/Puppet[31m:1/", "no escape codes");

@@ -72,13 +72,49 @@ mod tests {
 
     #[test]
     fn short_ids_are_bip324s() {
-        for (command, id) in [("addr", 1), ("block", 2), ("getdata", 11), ("ping", 18), ("tx", 21), ("addrv2", 28)] {
+        // Written down a second time, so that no slip in the table goes unnoticed.
+        let table = [
+            (1, "addr"),
+            (2, "block"),
+            (3, "blocktxn"),
+            (4, "cmpctblock"),
+            (5, "feefilter"),
+            (6, "filteradd"),
+            (7, "filterclear"),
+            (8, "filterload"),
+            (9, "getblocks"),
+            (10, "getblocktxn"),
+            (11, "getdata"),
+            (12, "getheaders"),
+            (13, "headers"),
+            (14, "inv"),
+            (15, "mempool"),
+            (16, "merkleblock"),
+            (17, "notfound"),
+            (18, "ping"),
+            (19, "pong"),
+            (20, "sendcmpct"),
+            (21, "tx"),
+            (22, "getcfilters"),
+            (23, "cfilter"),
+            (24, "getcfheaders"),
+            (25, "cfheaders"),
+            (26, "getcfcheckpt"),
+            (27, "cfcheckpt"),
+            (28, "addrv2"),
+        ];
+        for (id, command) in table {
             let (bytes, count) = encode(command);
             assert_eq!((bytes[0], count), (id, 1));
             assert_eq!(split(&[id, 7]), Some((command, &[7][..])));
         }
-        for unknown in [29, 36, 128, 255] {
-            assert_eq!(split(&[unknown, 7]), None);
+        // 37 is what Bitcoin Core gives to “feature” from protocol version 70017 on.
+        for unknown in (29..=255).map(|id| [id, 7]) {
+            assert_eq!(split(&unknown), None);
+        }
+        for long in ["version", "verack", "wtxidrelay", "sendaddrv2", "sendheaders", "getaddr", "sendtxrcncl"] {
+            let (bytes, count) = encode(long);
+            assert_eq!((bytes[0], count), (0, 13), "{long}");
         }
     }
 
