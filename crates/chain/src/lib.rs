@@ -6,7 +6,7 @@
 //!
 //! A block's way, by file: `accept` (header, block alone, stored) → `activate` (which branch has the most work) → `disconnect`
 //! down to the fork → `connect` up to the new tip. `recover` opens, `read` answers, `stats` counts, `filter`
-//! tells light clients what a block concerns.
+//! tells light clients what a block concerns, `filter_index` keeps that.
 //!
 //! Start at [`Chain::accept_block`].
 
@@ -17,6 +17,7 @@ mod connect;
 mod disconnect;
 mod error;
 mod filter;
+mod filter_index;
 mod index;
 mod read;
 mod recover;
@@ -36,6 +37,7 @@ use crate::scripts::Scripts;
 pub use branch::Branch;
 pub use error::{AcceptError, ChainError};
 pub use filter::block_filter;
+pub use filter_index::{FilterIndex, FilterIndexError, FilterRecord};
 pub use mycoin_script::SignatureCache;
 pub use types::{
     Accepted, BlockStatus, ChainTip, CoinStatistics, EntryStatus, FoundCoins, HeaderStatus, IndexEntry, Tip, TipStatus,

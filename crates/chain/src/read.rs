@@ -38,6 +38,12 @@ impl Chain {
         Some(index.get(index.at(height)?).hash)
     }
 
+    /// The blocks of the best chain at these heights, all at one tip; `None` when it does not reach one of them.
+    pub fn hashes_at(&self, heights: &[u32]) -> Option<Vec<BlockHash>> {
+        let index = self.index.read();
+        heights.iter().map(|height| Some(index.get(index.at(Height::new(*height))?).hash)).collect()
+    }
+
     /// Whether the block itself is stored.
     pub fn has_block(&self, hash: &BlockHash) -> bool {
         let index = self.index.read();

@@ -80,6 +80,12 @@ pub(crate) struct Server {
     /// Serve the RPC as plain HTTP with a cookie file too, on a loopback address.
     #[arg(long, value_name = "ADDR")]
     pub(crate) rpc_cookie: Option<SocketAddr>,
+    /// Keep compact filters of all blocks, for getblockfilter (BIP158).
+    #[arg(long)]
+    pub(crate) blockfilterindex: bool,
+    /// Give peers the filters that are kept (BIP157).
+    #[arg(long, requires = "blockfilterindex")]
+    pub(crate) peerblockfilters: bool,
     /// When the built-in miner works: off, always, transactions=N or every=SECONDS [default: as the coin's spec says].
     #[arg(long, value_name = "WHEN")]
     pub(crate) mine: Option<String>,

@@ -672,7 +672,7 @@ pub static METHODS: &[Method] = &[
         (Control, Proxy, Quick),
         "getindexinfo",
         &[param("index_name", Text, Optional("all"), "the index to tell of")],
-        "Tells which indices the server has: the filters of blocks. The proxy has the others.",
+        "Tells which indices the server has: the filters of blocks, where --blockfilterindex keeps them. The proxy has the others.",
         "object by index: synced, best_block_height",
         "",
     ),

@@ -7,7 +7,7 @@ use mycoin_chain::{AcceptError, BlockStatus};
 use mycoin_consensus::Verdict;
 use mycoin_mempool::RejectReason;
 use mycoin_p2p::{
-    BlockVerdict, Foothold, HeaderRun, HeadersVerdict, Host, PackageVerdict, Time, TransactionVerdict,
+    BlockVerdict, FilterRow, Foothold, HeaderRun, HeadersVerdict, Host, PackageVerdict, Time, TransactionVerdict,
     WaitingTransaction, World,
 };
 use mycoin_primitives::hashes::Hash as _;
@@ -122,6 +122,18 @@ impl World for Node {
 
     fn mempool_transactions(&self, visit: &mut dyn FnMut(&Wtxid, &Arc<Transaction>) -> ControlFlow<()>) {
         let _ = self.mempool().entries().try_for_each(|entry| visit(&entry.wtxid, &entry.tx));
+    }
+
+    fn serves_filters(&self) -> bool {
+        self.kept_filters.are_served()
+    }
+
+    fn filter_rows(&self, heights: &[u32]) -> Option<Vec<FilterRow>> {
+        self.kept_filters.rows(&self.chain, heights)
+    }
+
+    fn filter(&self, block: &BlockHash) -> Option<Vec<u8>> {
+        self.kept_filters.filter(block).map(|(filter, _)| filter)
     }
 
     fn min_fee(&self) -> FeeRate {

@@ -20,6 +20,7 @@ mod error;
 mod filters;
 mod header_work;
 mod host;
+mod kept_filters;
 mod methods;
 mod mining;
 mod node;
@@ -29,5 +30,6 @@ mod progress;
 mod server;
 
 pub use error::ServerError;
+pub use kept_filters::BlockFilters;
 pub use progress::SyncProgress;
 pub use server::{Server, ServerConfig};

@@ -22,6 +22,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::clock;
 use crate::filters::Filters;
+use crate::kept_filters::KeptFilters;
 use crate::mining::Miner;
 use crate::progress::{Meter, SyncProgress};
 
@@ -34,6 +35,7 @@ pub(crate) struct Node {
     pub(crate) miner: Miner,
     pub(crate) started: Instant,
     pub(crate) filters: Filters,
+    pub(crate) kept_filters: KeptFilters,
     meter: Meter,
     mempool: Mutex<Mempool>,
     /// How often a transaction came or went, and one.
@@ -70,6 +72,7 @@ impl Node {
             miner,
             started: Instant::now(),
             filters: Filters::default(),
+            kept_filters: KeptFilters::default(),
             meter: Meter::default(),
             mempool: Mutex::new(mempool),
             mempool_sequence: AtomicU64::new(1),

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle as Task;
 
 use crate::banlist;
 use crate::error::ServerError;
+use crate::kept_filters::{self, BlockFilters, KeptFilters};
 use crate::methods::Methods;
 use crate::mining::{self, Miner};
 use crate::node::Node;
@@ -51,6 +52,8 @@ pub struct ServerConfig {
     pub p2p: Option<SocketAddr>,
     /// Peers to stay connected to, beside the coin's own.
     pub connect: Vec<String>,
+    /// What becomes of blocks' filters.
+    pub filters: BlockFilters,
     /// When the built-in miner works.
     pub mining: MiningTrigger,
     /// Whom it pays; without one it works only when it is asked to.
@@ -111,6 +114,7 @@ impl Server {
             address
         });
         serving.push(tokio::spawn(metering(Arc::clone(&node), asked.clone())));
+        serving.push(tokio::spawn(kept_filters::run(Arc::clone(&node), asked.clone())));
         serving.push(tokio::spawn(housekeeping(Arc::clone(&node), config.folder.clone(), asked)));
         Ok(Self { node, folder: config.folder, rpc, cookie, shutdown, serving, miner })
     }
@@ -164,7 +168,8 @@ fn open_node(config: &ServerConfig) -> Result<Node, ServerError> {
     let options = ChainOptions { signatures: Some(Arc::clone(&signatures)), ..ChainOptions::default() };
     let chain = Chain::open(&config.folder, config.network.clone(), options)?;
     let mempool = Mempool::new(config.network.clone(), MempoolLimits::default()).with_signature_cache(signatures);
-    let node = Node::new(chain, mempool, Miner::new(config.mining, config.mine_to.clone()));
+    let mut node = Node::new(chain, mempool, Miner::new(config.mining, config.mine_to.clone()));
+    node.kept_filters = KeptFilters::open(&config.folder, config.filters);
     let tip = node.chain.tip();
     tracing::info!("{}: the chain stands at block {}, {}", config.network.coin, tip.height, tip.hash);
     node.load_mempool(&read_optional(&config.folder.join(MEMPOOL_FILE))?);

@@ -2,6 +2,7 @@
 
 mod coins;
 mod connect;
+mod filters;
 mod headers;
 mod help;
 mod invalid;

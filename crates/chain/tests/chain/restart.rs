@@ -14,7 +14,7 @@ use mycoin_testkit::builders::ChainBuilder;
 
 use crate::help::{Folder, Outcome, accept, assert_equal, builder, feed, payment};
 
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     private_folder(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use mycoin_identity::{KeyPassword, Role};
 use mycoin_primitives::{MiningTrigger, ScriptBuf, parse_address};
-use mycoin_server::{Server, ServerConfig};
+use mycoin_server::{BlockFilters, Server, ServerConfig};
 use mycoin_wallet::{KeyKind, Password, Unlock, WalletError, WalletFolder, WalletName};
 use serde_json::json;
 
@@ -40,6 +40,7 @@ pub(crate) async fn run(context: &Context, command: args::Server) -> Result<(), 
         rpc_cookie: command.rpc_cookie,
         p2p: (!command.no_listen).then(|| command.p2p.unwrap_or_else(everywhere)),
         connect: command.connect,
+        filters: kept_filters(command.blockfilterindex, command.peerblockfilters),
         mining,
         mine_to,
     };
@@ -70,6 +71,14 @@ fn print_ready(context: &Context, server: &Server) {
         line.push_str(&format!(", rpc with cookie http://{address}"));
     }
     output::line(&line);
+}
+
+const fn kept_filters(kept: bool, served: bool) -> BlockFilters {
+    match (kept, served) {
+        (false, _) => BlockFilters::Off,
+        (true, false) => BlockFilters::Kept,
+        (true, true) => BlockFilters::Served,
+    }
 }
 
 fn parse_trigger(text: &str) -> Result<MiningTrigger, CliError> {

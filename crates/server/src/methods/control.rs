@@ -32,8 +32,11 @@ pub(super) fn rpc_info(_: &Node, _: &Params) -> Answer {
 pub(super) fn index_info(node: &Node, params: &Params) -> Answer {
     const FILTERS: &str = "basic block filter index";
     let mut indices = Map::new();
-    if params.opt_str("index_name").is_none_or(|name| name == FILTERS) {
-        indices.insert(FILTERS.to_owned(), json!({"synced": true, "best_block_height": node.chain.tip().height}));
+    if let Some(progress) = node.kept_filters.progress()
+        && params.opt_str("index_name").is_none_or(|name| name == FILTERS)
+    {
+        let state = json!({"synced": progress.synced, "best_block_height": progress.height});
+        indices.insert(FILTERS.to_owned(), state);
     }
     Ok(indices.into())
 }

@@ -22,6 +22,8 @@ const PROTOCOL_VERSION: u32 = 70_016;
 const UPLOAD_TIMEFRAME: u32 = 24 * 60 * 60;
 /// NODE_NETWORK, NODE_WITNESS and NODE_P2P_V2.
 const LOCAL_SERVICES: u64 = 1 | 1 << 3 | 1 << 11;
+/// Compact filters (BIP157).
+const NODE_COMPACT_FILTERS: u64 = 1 << 6;
 
 fn service_names(services: u64) -> Vec<&'static str> {
     const NAMES: [(u32, &str); 7] = [
@@ -47,12 +49,14 @@ pub(super) fn network_info(node: &Node, _: &Params) -> Answer {
         .into_iter()
         .collect();
     let reachable = |name: &str| json!({"name": name, "limited": false, "reachable": true, "proxy": "", "proxy_randomize_credentials": false});
+    let filters = if node.kept_filters.are_served() { NODE_COMPACT_FILTERS } else { 0 };
+    let services = LOCAL_SERVICES | filters;
     Ok(json!({
         "version": VERSION,
         "subversion": SUBVERSION,
         "protocolversion": PROTOCOL_VERSION,
-        "localservices": format!("{LOCAL_SERVICES:016x}"),
-        "localservicesnames": service_names(LOCAL_SERVICES),
+        "localservices": format!("{services:016x}"),
+        "localservicesnames": service_names(services),
         "localrelay": true,
         "timeoffset": 0,
         "networkactive": true,

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use mycoin_chain::IndexEntry;
 use mycoin_primitives::bitcoin::MerkleBlock;
 use mycoin_primitives::bitcoin::consensus::encode::{deserialize, serialize_hex};
 use mycoin_primitives::bitcoin::hex::FromHex as _;
@@ -83,11 +84,33 @@ pub(super) fn block_filter(node: &Node, params: &Params) -> Answer {
         return Err(RpcError::not_found("Unknown filtertype"));
     }
     let entry = entry(node, &hash)?;
-    let off_chain = || RpcError::not_found("Filter not found. Block was not connected to active chain.");
+    let found = if node.kept_filters.progress().is_some() {
+        node.kept_filters.follow(&node.chain);
+        node.kept_filters.filter(&hash)
+    } else if entry.on_best_chain {
+        let made = node.filters.of(&node.chain, &entry).map_err(|error| chain_failed(&error))?;
+        made.map(|(filter, header)| (filter.content, header))
+    } else {
+        None
+    };
+    let (filter, header) = found.ok_or_else(|| no_filter(node, &entry))?;
+    Ok(json!({"filter": encode::hex(&filter), "header": header.to_string()}))
+}
+
+/// Why there is no filter of a block.
+fn no_filter(node: &Node, entry: &IndexEntry) -> RpcError {
     if !entry.on_best_chain {
-        return Err(off_chain());
+        return RpcError::not_found("Filter not found. Block was not connected to active chain.");
     }
-    let (filter, header) =
-        node.filters.of(&node.chain, &entry).map_err(|error| chain_failed(&error))?.ok_or_else(off_chain)?;
-    Ok(json!({"filter": encode::hex(&filter.content), "header": header.to_string()}))
+    if node.kept_filters.is_stopped() {
+        let text = "Filter not found. The block filter index has stopped; the server's log says why.";
+        return RpcError::new(RpcError::MISC, text);
+    }
+    match node.kept_filters.progress() {
+        Some(progress) if !progress.synced => {
+            let text = "Filter not found. Block filters are still in the process of being indexed.";
+            RpcError::new(RpcError::MISC, text)
+        }
+        _ => RpcError::internal("Filter not found. This error is unexpected and indicates index corruption."),
+    }
 }

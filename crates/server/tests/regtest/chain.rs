@@ -89,11 +89,7 @@ fn filters_chain_as_bip157_says_through_reorganisations() {
     node.call("reconsiderblock", json!([hashes[1]]));
     assert_eq!((header(&hashes[1]), header(&hashes[2])), (second, third));
     assert_eq!(node.error("getblockfilter", json!([genesis, "other"])), (-5, "Unknown filtertype".to_owned()));
-    assert_eq!(
-        node.call("getindexinfo", json!([])),
-        json!({"basic block filter index": {"synced": true, "best_block_height": 3}})
-    );
-    assert_eq!(node.call("getindexinfo", json!(["txindex"])), json!({}));
+    assert_eq!(node.call("getindexinfo", json!([])), json!({}), "they are made when they are asked for");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod chain;
 mod clients;
+mod filters;
 mod mining;
 mod node;
 mod peers;

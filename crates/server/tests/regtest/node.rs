@@ -11,7 +11,7 @@ use mycoin_files::ensure_private_dir;
 use mycoin_identity::{CertFolder, KeyPassword, Role, Trust};
 use mycoin_primitives::bitcoin::consensus::encode::deserialize_hex;
 use mycoin_primitives::{MiningTrigger, Network, Transaction};
-use mycoin_server::{Server, ServerConfig};
+use mycoin_server::{BlockFilters, Server, ServerConfig};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -35,17 +35,32 @@ impl Node {
         ensure_private_dir(&data).expect("the folder is new");
         let password = KeyPassword::random().expect("the machine has randomness");
         CertFolder::at(&data).ensure(&password, &[]).expect("the folder is new");
-        Self::open(folder, password, None)
+        Self::open(folder, password, None, BlockFilters::Off)
     }
 
     /// The same node, stopped and started again; it listens for peers from now on.
-    pub(crate) fn restart(mut self) -> Self {
+    pub(crate) fn restart(self) -> Self {
+        self.restart_with(BlockFilters::Off)
+    }
+
+    /// The same with another wish for blocks' filters.
+    pub(crate) fn restart_with(mut self, filters: BlockFilters) -> Self {
+        self.stop();
+        self.open_again(filters)
+    }
+
+    /// Stops the server; [`Self::open_again`] goes on with its folder.
+    pub(crate) fn stop(&mut self) {
         if let Some(server) = self.server.take() {
             self.runtime.block_on(server.shutdown());
         }
+    }
+
+    /// Starts it again over the same folder.
+    pub(crate) fn open_again(mut self, filters: BlockFilters) -> Self {
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("there is room"));
         let password = std::mem::replace(&mut self.password, KeyPassword::random().expect("there is randomness"));
-        Self::open(folder, password, Some(([127, 0, 0, 1], 0).into()))
+        Self::open(folder, password, Some(([127, 0, 0, 1], 0).into()), filters)
     }
 
     /// Where a file of the node's folder lies.
@@ -58,7 +73,7 @@ impl Node {
         self.server.as_ref().and_then(Server::p2p_address).expect("it listens").to_string()
     }
 
-    fn open(folder: TempDir, password: KeyPassword, p2p: Option<SocketAddr>) -> Self {
+    fn open(folder: TempDir, password: KeyPassword, p2p: Option<SocketAddr>, filters: BlockFilters) -> Self {
         let data = folder.path().join("regtest");
         let certificates = CertFolder::at(&data);
         let local = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -71,6 +86,7 @@ impl Node {
             rpc_cookie: Some(local),
             p2p,
             connect: Vec::new(),
+            filters,
             mining: MiningTrigger::Off,
             mine_to: None,
         };
@@ -138,9 +154,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if let Some(server) = self.server.take() {
-            self.runtime.block_on(server.shutdown());
-        }
+        self.stop();
     }
 }
 
