@@ -270,7 +270,8 @@ fn a_chain_that_changes_meanwhile_neither_stops_nor_confuses_it() -> Outcome {
             for _ in 0..20 {
                 catch_up(&index, &chain)?;
             }
-            (held(&index, &old)?, held(&index, &new)?);
+            held(&index, &old)?;
+            held(&index, &new)?;
         }
         changes.join().expect("it does not panic")?;
         Ok(())
