@@ -202,6 +202,34 @@ fn whoever_has_no_chain_is_not_asked_for_it() {
 }
 
 #[test]
+fn whom_we_choose_ourselves_must_keep_blocks_with_witnesses() {
+    let told = table(&[
+        ("count", "01"),
+        ("time", "80d0496b"),
+        ("services", CORE_SERVICES),
+        ("IPv4 within IPv6", "00000000000000000000ffff08080808"),
+        ("port", "480c"),
+    ]);
+    for (what, services, may_stay) in [
+        ("a stock node", CORE_SERVICES, true),
+        ("pruned, and we need no old blocks", "080c000000000000", true),
+        ("older than witnesses", "0100000000000000", false),
+        ("witnesses alone", "0800000000000000", false),
+        ("nothing", "0000000000000000", false),
+    ] {
+        let mut link = Link::of_its_choice(Shelf::new(), &told, "8.8.8.8:18444");
+        let answer = link.hears(&Version { services, ..CORE }.frame());
+        let reason = if may_stay { None } else { Some(DisconnectReason::ServesNoBlocks) };
+        assert_eq!((names(&answer).contains(&"verack"), &link.ended), (may_stay, &reason), "{what}");
+        if !may_stay {
+            // What it says of itself replaces what others said: it is not chosen again.
+            let passed_on = link.visited_by_another(false);
+            assert_eq!(payload(&passed_on, "addr")[5..13], hex(services), "{what}");
+        }
+    }
+}
+
+#[test]
 fn who_wants_no_transactions_is_told_of_none() {
     let mut link = Link::ready(Shelf::new(), &Version { relay: "00", ..CORE });
     link.adds(crate::transactions::parsed(&crate::block::Payment::of(0xaa)));

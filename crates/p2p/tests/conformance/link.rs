@@ -13,8 +13,6 @@ use mycoin_primitives::{Block, FeeRate, Transaction};
 use crate::bytes::{MAGIC, Said, frame, said, table};
 use crate::world::Shelf;
 
-const PEER: PeerId = PeerId(1);
-
 /// What a stock node's `version` says.
 pub(crate) struct Version {
     /// Four bytes.
@@ -55,9 +53,12 @@ impl Version {
 /// The node, its only connection, and what it knows.
 pub(crate) struct Link {
     node: Node,
+    peer: PeerId,
     decoder: Decoder,
     now: Time,
     pub(crate) shelf: Shelf,
+    /// What it dialled by itself.
+    pub(crate) dialled: Vec<String>,
     /// Why it ended the connection.
     pub(crate) ended: Option<DisconnectReason>,
     /// Blocks that it wanted judged.
@@ -78,15 +79,41 @@ impl Link {
     }
 
     fn open(shelf: Shelf, target: Option<String>) -> (Self, Vec<Said>) {
-        let now = Time::from_unix_millis(1_800_000_000_000);
         let connect = vec!["stock:18444".to_owned()];
-        let node = Node::new(NodeConfig { connect, seed: 7, v2: true, ..NodeConfig::default() }, now);
-        let decoder = Decoder::new(Magic::from_bytes(MAGIC));
-        let (judged_blocks, judged_transactions) = (Vec::new(), Vec::new());
-        let mut link = Self { node, decoder, now, shelf, ended: None, judged_blocks, judged_transactions };
+        let mut link = Self::new(shelf, NodeConfig { connect, seed: 7, v2: true, ..NodeConfig::default() });
         link.event(Event::Tick);
-        let first = link.event(Event::Connected { peer: PEER, address: ([10, 0, 0, 1], 5_000).into(), target });
+        let first = link.event(Event::Connected { peer: link.peer, address: ([10, 0, 0, 1], 5_000).into(), target });
         (link, first)
+    }
+
+    fn new(shelf: Shelf, config: NodeConfig) -> Self {
+        let now = Time::from_unix_millis(1_800_000_000_000);
+        Self {
+            node: Node::new(config, now),
+            peer: PeerId(1),
+            decoder: Decoder::new(Magic::from_bytes(MAGIC)),
+            now,
+            shelf,
+            dialled: Vec::new(),
+            ended: None,
+            judged_blocks: Vec::new(),
+            judged_transactions: Vec::new(),
+        }
+    }
+
+    /// A node that dials addresses which it hears of has heard of this one; the connection with that.
+    pub(crate) fn of_its_choice(shelf: Shelf, addresses: &[u8], address: &str) -> Self {
+        let mut link = Self::new(shelf, NodeConfig { dial_learned: true, seed: 7, v2: true, ..NodeConfig::default() });
+        link.event(Event::Connected { peer: link.peer, address: ([10, 0, 0, 1], 5_000).into(), target: None });
+        link.hears(&[CORE.frame(), frame("verack", &[]), frame("addr", addresses)].concat());
+        link.waits(5);
+        assert_eq!(link.dialled, [address], "each address once");
+        link.peer = PeerId(2);
+        link.decoder = Decoder::new(Magic::from_bytes(MAGIC));
+        let target = link.dialled.pop();
+        let address = address.parse().expect("an address");
+        link.event(Event::Connected { peer: link.peer, address, target });
+        link
     }
 
     /// A connection by which a stock node of that kind came, after the handshake and what follows it.
@@ -110,8 +137,8 @@ impl Link {
         while self.ended.is_none() {
             let event = match self.decoder.next_message() {
                 Ok(None) => break,
-                Ok(Some(message)) => Event::Received { peer: PEER, message },
-                Err(error) => Event::Garbled { peer: PEER, error },
+                Ok(Some(message)) => Event::Received { peer: self.peer, message },
+                Err(error) => Event::Garbled { peer: self.peer, error },
             };
             answers.extend(self.event(event));
         }
@@ -149,7 +176,7 @@ impl Link {
 
     /// All that was sent has left.
     pub(crate) fn drained(&mut self) {
-        self.event(Event::Drained { peer: PEER });
+        self.event(Event::Drained { peer: self.peer });
     }
 
     /// A second node dials us from elsewhere, shakes hands and asks for addresses; what it hears.
@@ -185,8 +212,15 @@ impl Link {
         let mut later = Vec::new();
         for action in actions {
             match action {
-                Action::Send { peer: PEER, message } => bytes.extend(encode(Magic::from_bytes(MAGIC), &message)),
-                Action::Disconnect { peer: PEER, reason } => self.ended = Some(reason),
+                Action::Send { peer, message } => {
+                    if peer == self.peer {
+                        bytes.extend(encode(Magic::from_bytes(MAGIC), &message));
+                    }
+                }
+                Action::Disconnect { peer, reason } => {
+                    assert_eq!(peer, self.peer);
+                    self.ended = Some(reason);
+                }
                 Action::SubmitHeaders { peer, headers } => {
                     let (last, count) = (headers.last().expect("some").block_hash(), headers.len());
                     self.shelf.headers.extend(headers);
@@ -210,7 +244,7 @@ impl Link {
                     };
                     later.push(Event::TransactionVerdict { peer, transaction, verdict });
                 }
-                Action::Connect { .. } => {}
+                Action::Connect { target } => self.dialled.push(target),
                 other => panic!("{other:?} has no place here"),
             }
         }
