@@ -7,7 +7,7 @@
 use chrono::{DateTime, Datelike, Local, TimeZone};
 use mycoin_light::{MinerState, MiningInfo};
 use mycoin_primitives::{Amount, Failure, FeeRate, Network, format_amount, format_coins};
-use mycoin_wallet::{EntryKind, EntryState, HistoryEntry, KeyKind, Review, Warning};
+use mycoin_wallet::{EntryKind, EntryState, HistoryEntry, KeyKind, Review, ScriptKind, Warning};
 
 use crate::follow::Connection;
 use crate::ui;
@@ -82,6 +82,11 @@ pub(crate) fn kind(kind: Option<KeyKind>) -> String {
     match kind {
         Some(KeyKind::Words) => "Recovery words".to_owned(),
         Some(KeyKind::Rsa { bits }) => format!("RSA key, {} bits", grouped(u64::from(bits))),
+        Some(KeyKind::WordsFor { scripts: ScriptKind::Segwit }) => "Recovery words, segwit".to_owned(),
+        Some(KeyKind::WordsFor { .. }) => "Recovery words, old-style".to_owned(),
+        Some(KeyKind::Multisig { required, keys }) => format!("{required} of {keys} keys"),
+        Some(KeyKind::Descriptor) => "Descriptor".to_owned(),
+        Some(KeyKind::WatchOnly) => "Watch-only".to_owned(),
         None => "This file is no wallet".to_owned(),
     }
 }

@@ -6,6 +6,7 @@ use mycoin_files::FilesError;
 use mycoin_light::{LightError, ProofError};
 use mycoin_primitives::{Failure, Height, Txid};
 
+use crate::keys_error::KeysError;
 use crate::name::WalletName;
 
 /// Why a wallet could not be made, opened or written.
@@ -64,6 +65,12 @@ pub enum WalletError {
         /// The size that was asked for.
         bits: u32,
     },
+    /// It has no key that signs.
+    #[error("this wallet only watches: the keys that sign for it are elsewhere")]
+    WatchOnly,
+    /// The keys that were given make no wallet.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// The operating system's randomness failed, so no key may be made.
     #[error("the operating system gave no randomness, so no key was made")]
     NoRandomness,
@@ -123,6 +130,9 @@ pub enum PaymentError {
     /// The draft spends coins that are gone, or belongs to another wallet.
     #[error("the wallet has changed since this payment was prepared")]
     DraftOutdated,
+    /// It takes signatures of keys that are elsewhere.
+    #[error("this payment needs signatures of others as well")]
+    NeedsOthers,
     /// What was signed would be refused by every node, so it was not handed out.
     #[error("the signature of input {input} does not hold, so the payment was not made: {reason}")]
     SignatureRefused {
@@ -216,6 +226,8 @@ impl Failure for WalletError {
             Self::TooNew { .. } => "wallet/too-new",
             Self::OtherNetwork { .. } => "wallet/other-network",
             Self::RsaNotAllowed { .. } => "wallet/rsa-not-allowed",
+            Self::WatchOnly => "wallet/watch-only",
+            Self::Keys(source) => source.code(),
             Self::NoRandomness => "wallet/no-randomness",
             Self::Crypto { .. } => "wallet/crypto",
             Self::Files(source) => source.code(),
@@ -235,6 +247,8 @@ impl Failure for WalletError {
             Self::TooNew { .. } => "Install the newer version.",
             Self::OtherNetwork { .. } => "Choose the network that it was made for.",
             Self::RsaNotAllowed { .. } => "Use 2048, 3072 or 4096 bits on a coin that has RSA locks.",
+            Self::WatchOnly => "Take the payment as a PSBT to the wallet that has the keys.",
+            Self::Keys(source) => source.next_step(),
             Self::NoRandomness | Self::Crypto { .. } => "Restart the computer and try again.",
             Self::Files(_) => "",
         }
@@ -250,6 +264,7 @@ impl Failure for PaymentError {
             Self::FeeTooLow { .. } => "payment/fee-too-low",
             Self::RecipientNotStandard => "payment/recipient-not-standard",
             Self::DraftOutdated => "payment/draft-outdated",
+            Self::NeedsOthers => "payment/needs-others",
             Self::SignatureRefused { .. } => "payment/signature-refused",
             Self::Wallet(source) => source.code(),
         }
@@ -262,6 +277,7 @@ impl Failure for PaymentError {
             Self::FeeTooLow { .. } => "Choose a higher fee rate.",
             Self::RecipientNotStandard => "Ask the recipient for another address.",
             Self::DraftOutdated => "Prepare the payment again.",
+            Self::NeedsOthers => "Make a PSBT of it, let the others sign, and combine what they send back.",
             Self::SignatureRefused { .. } => "Nothing was sent. Report this as a fault of the program.",
             Self::Wallet(source) => source.next_step(),
         }

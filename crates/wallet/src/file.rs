@@ -1,7 +1,7 @@
 //! The wallet file: a header, then an append-only log of sealed records.
 //!
 //! ```text
-//! header   magic 8 · version 2 · kind 1 · RSA bits 2 · genesis 32 · Argon2id m, t, p 3×4 · salt 16    (the prefix)
+//! header   magic 8 · version 2 · kind 1 · its detail 2 · genesis 32 · Argon2id m, t, p 3×4 · salt 16    (the prefix)
 //!          wrapped data key 72 (sealed under the password's key, prefix as context) · generation 16 · SHA-256 of all before 32
 //! record   length 4 · SHA-256(header's hash, sequence number, length) cut to 8 · sealed bytes
 //!          (sealed under the data key, header's hash and sequence number as context)
@@ -23,12 +23,14 @@ use mycoin_primitives::hashes::{Hash as _, sha256};
 use zeroize::Zeroizing;
 
 use crate::error::WalletError;
-use crate::folder::KeyKind;
+use crate::keys::{KeyKind, ScriptKind};
 use crate::password::Password;
 use crate::vault::{self, DoesNotOpen, KdfParams, Key, SEAL_OVERHEAD};
 
 const MAGIC: &[u8; 8] = b"MYCOINW\0";
-const VERSION: u16 = 1;
+/// Version 1 knew the first two kinds only; everything else is as it was.
+const VERSION: u16 = 2;
+const OLDEST_VERSION: u16 = 1;
 const PREFIX_LENGTH: usize = 8 + 2 + 1 + 2 + 32 + 12 + 16;
 const WRAPPED_LENGTH: usize = 32 + SEAL_OVERHEAD;
 const HEADER_LENGTH: usize = PREFIX_LENGTH + WRAPPED_LENGTH + 16 + 32;
@@ -56,15 +58,12 @@ impl Header {
         let salt = vault::random::<16>()?;
         let data_key: Key = vault::random()?;
         let keys = kdf.derive(password, &salt)?;
-        let (kind_byte, bits) = match kind {
-            KeyKind::Words => (1, 0),
-            KeyKind::Rsa { bits } => (2, u16::try_from(bits).unwrap_or(u16::MAX)),
-        };
+        let (kind_byte, detail) = write_kind(kind);
         let mut prefix = Vec::with_capacity(HEADER_LENGTH);
         prefix.extend_from_slice(MAGIC);
         prefix.extend_from_slice(&VERSION.to_le_bytes());
         prefix.push(kind_byte);
-        prefix.extend_from_slice(&bits.to_le_bytes());
+        prefix.extend_from_slice(&detail.to_le_bytes());
         prefix.extend_from_slice(&genesis);
         prefix.extend(kdf.write().into_iter().flat_map(u32::to_le_bytes));
         prefix.extend_from_slice(salt.as_slice());
@@ -97,15 +96,11 @@ impl Header {
         if version > VERSION && whole {
             return Err(HeaderFault::TooNew);
         }
-        if !whole || version != VERSION {
+        if !whole || version < OLDEST_VERSION {
             return Err(damaged("its header was changed"));
         }
-        let bits = u32::from(u16::from_le_bytes(array(bytes, 11).ok_or(short)?));
-        let kind = match bytes.get(10) {
-            Some(1) => KeyKind::Words,
-            Some(2) => KeyKind::Rsa { bits },
-            _ => return Err(damaged("its kind is unknown")),
-        };
+        let detail = u16::from_le_bytes(array(bytes, 11).ok_or(short)?);
+        let kind = bytes.get(10).and_then(|kind| read_kind(*kind, detail)).ok_or(damaged("its kind is unknown"))?;
         let number = |at| array(bytes, at).map(u32::from_le_bytes).ok_or(short);
         let kdf = KdfParams::read([number(45)?, number(49)?, number(53)?])
             .ok_or(damaged("it asks for password hashing that this program never used"))?;
@@ -181,6 +176,35 @@ impl NewKeys {
     fn sealed_secret(&self, secret: &[u8]) -> Result<Vec<u8>, WalletError> {
         vault::seal(&self.secret_key, &self.header.secret_context(), secret)
     }
+}
+
+/// The kind's byte, and what else belongs to it: an RSA key's bits, the scripts' purpose, or k · 256 + n.
+fn write_kind(kind: KeyKind) -> (u8, u16) {
+    match kind {
+        KeyKind::Words => (1, 0),
+        KeyKind::Rsa { bits } => (2, u16::try_from(bits).unwrap_or(u16::MAX)),
+        KeyKind::WordsFor { scripts } => (3, u16::try_from(scripts.purpose()).unwrap_or(u16::MAX)),
+        KeyKind::Multisig { required, keys } => (4, u16::from_be_bytes([required, keys])),
+        KeyKind::Descriptor => (5, 0),
+        KeyKind::WatchOnly => (6, 0),
+    }
+}
+
+fn read_kind(kind: u8, detail: u16) -> Option<KeyKind> {
+    let [required, keys] = detail.to_be_bytes();
+    Some(match kind {
+        1 => KeyKind::Words,
+        2 => KeyKind::Rsa { bits: u32::from(detail) },
+        3 => {
+            let all = [ScriptKind::Segwit, ScriptKind::Nested, ScriptKind::Legacy];
+            let scripts = all.into_iter().find(|scripts| scripts.purpose() == u32::from(detail))?;
+            KeyKind::WordsFor { scripts }
+        }
+        4 => KeyKind::Multisig { required, keys },
+        5 => KeyKind::Descriptor,
+        6 => KeyKind::WatchOnly,
+        _ => return None,
+    })
 }
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
@@ -478,6 +502,25 @@ mod tests {
         WalletFile::create(&path, kind, [1; 32], KdfParams::STANDARD, &password("p"), b"s", &[]).expect("a free place");
         let (file, _) = Sealed::read(&path).expect("whole").unlock(&password("p")).expect("right password");
         assert_eq!(file.header().kind(), kind);
+    }
+
+    #[test]
+    fn every_kind_is_read_as_it_was_written() {
+        let kinds = [
+            KeyKind::Words,
+            KeyKind::Rsa { bits: 3072 },
+            KeyKind::WordsFor { scripts: ScriptKind::Segwit },
+            KeyKind::WordsFor { scripts: ScriptKind::Nested },
+            KeyKind::WordsFor { scripts: ScriptKind::Legacy },
+            KeyKind::Multisig { required: 2, keys: 15 },
+            KeyKind::Descriptor,
+            KeyKind::WatchOnly,
+        ];
+        for kind in kinds {
+            let (byte, detail) = write_kind(kind);
+            assert_eq!(read_kind(byte, detail), Some(kind));
+        }
+        assert_eq!((read_kind(0, 0), read_kind(7, 0), read_kind(3, 86)), (None, None, None));
     }
 
     #[test]

@@ -11,8 +11,10 @@ use zeroize::Zeroizing;
 
 use crate::error::WalletError;
 use crate::file::{Header, Sealed, WalletFile};
-use crate::keyring::NewKeys;
+use crate::keys::{KeyKind, ScriptKind, WalletKeys};
+use crate::keys_error::KeysError;
 use crate::name::WalletName;
+use crate::passphrase::Passphrase;
 use crate::password::Password;
 use crate::vault::{KdfParams, Key};
 use crate::wallet::{self, Wallet};
@@ -27,23 +29,6 @@ pub struct WalletFolder {
     path: PathBuf,
     network: Network,
     kdf: KdfParams,
-}
-
-/// What a wallet's keys are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KeyKind {
-    /// Recovery words (BIP39), taproot addresses (BIP86).
-    Words,
-    /// One RSA key, and one address that is used again and again.
-    Rsa {
-        /// 2048, 3072 or 4096.
-        bits: u32,
-    },
-}
-
-impl KeyKind {
-    /// The size of an RSA key unless told otherwise.
-    pub const DEFAULT_RSA_BITS: u32 = 3072;
 }
 
 /// How to open a wallet.
@@ -148,11 +133,18 @@ impl WalletFolder {
                 let wallet = self.create_from_words(name, &words, password)?;
                 Ok(Created { wallet, words: Some(words) })
             }
+            KeyKind::WordsFor { scripts } => {
+                let words = RecoveryWords::generate()?;
+                let keys = WalletKeys::from_words(&words, &Passphrase::none(), scripts, 0, &self.network)?;
+                Ok(Created { wallet: self.create_from_keys(name, &keys, password)?, words: Some(words) })
+            }
             KeyKind::Rsa { bits } => {
                 self.refuse_existing(name)?; // Before the long search for primes.
-                let keys = NewKeys::new_rsa(bits, &self.network)?;
-                Ok(Created { wallet: self.create_file(name, kind, &keys, password)?, words: None })
+                let keys = WalletKeys::new_rsa(bits, &self.network)?;
+                Ok(Created { wallet: self.create_from_keys(name, &keys, password)?, words: None })
             }
+            // These are made of keys that somebody gives.
+            KeyKind::Multisig { .. } | KeyKind::Descriptor | KeyKind::WatchOnly => Err(KeysError::Empty.into()),
         }
     }
 
@@ -167,8 +159,8 @@ impl WalletFolder {
         words: &RecoveryWords,
         password: &Password,
     ) -> Result<Wallet, WalletError> {
-        let keys = NewKeys::from_words(words, &self.network)?;
-        self.create_file(name, KeyKind::Words, &keys, password)
+        let keys = WalletKeys::from_words(words, &Passphrase::none(), ScriptKind::Taproot, 0, &self.network)?;
+        self.create_from_keys(name, &keys, password)
     }
 
     fn refuse_existing(&self, name: &WalletName) -> Result<(), WalletError> {
@@ -178,11 +170,15 @@ impl WalletFolder {
         }
     }
 
-    fn create_file(
+    /// Makes a wallet of these keys.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::Exists`]; an existing file is never touched.
+    pub fn create_from_keys(
         &self,
         name: &WalletName,
-        kind: KeyKind,
-        keys: &NewKeys,
+        keys: &WalletKeys,
         password: &Password,
     ) -> Result<Wallet, WalletError> {
         mycoin_files::ensure_private_dir(&self.path)?;
@@ -191,13 +187,12 @@ impl WalletFolder {
         let records = wallet::first_records(&keys.public)?;
         let path = self.file(name, "wallet");
         let genesis = self.network.genesis.hash.to_byte_array();
-        let file =
-            WalletFile::create(&path, kind, genesis, self.kdf, password, &keys.secret, &records).map_err(|error| {
-                match error {
-                    WalletError::Files(FilesError::Exists { .. }) => WalletError::Exists { name: name.clone() },
-                    other => other,
-                }
-            })?;
+        let file = WalletFile::create(&path, keys.kind, genesis, self.kdf, password, &keys.secret, &records).map_err(
+            |error| match error {
+                WalletError::Files(FilesError::Exists { .. }) => WalletError::Exists { name: name.clone() },
+                other => other,
+            },
+        )?;
         let wallet =
             write_view_key(&file).and_then(|()| Wallet::load(name.clone(), self.network.clone(), file, &records, lock));
         if wallet.is_err() {

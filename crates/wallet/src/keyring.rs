@@ -1,25 +1,25 @@
 //! Which scripts are ours, and how to sign for them.
 //!
 //! In:    what the wallet file says of its keys (public parts); to sign, the secret for the length of one call.
-//! Out:   scripts, what spending them weighs, witnesses.
+//! Out:   scripts, what spending them weighs, signatures in a PSBT.
 //! Never: a secret that stays.
 
 #[cfg(test)]
 mod bip_vectors;
+mod descriptors;
+mod fixed;
 mod rsa;
-mod words;
 
 use std::collections::BTreeMap;
 
-use mycoin_primitives::{Network, Script, ScriptBuf, Transaction, TxOut};
+use mycoin_primitives::bitcoin::bip32::KeySource;
+use mycoin_primitives::{Script, ScriptBuf, Transaction};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
-use crate::error::WalletError;
-use crate::folder::KeyKind;
-use crate::words::RecoveryWords;
-pub(crate) use rsa::RsaKeyring;
-pub(crate) use words::WordsKeyring;
+use crate::keys::KeyKind;
+pub(crate) use descriptors::{DescriptorKeyring, has_sound_keys};
+pub(crate) use fixed::{FixedKeyring, usual_spending_weight};
+pub(crate) use rsa::{RsaKeyring, RsaPair, generate as generate_rsa, sign as sign_rsa};
 
 /// How many addresses in a row may stay unused before a search ends. Source: BIP44.
 pub(crate) const GAP_LIMIT: u32 = 20;
@@ -30,7 +30,7 @@ pub(crate) const GAP_LIMIT: u32 = 20;
 pub(crate) enum Keychain {
     /// Addresses that are handed out.
     External,
-    /// Change. An RSA wallet has none of its own.
+    /// Change. A wallet of one address has none of its own.
     Internal,
 }
 
@@ -42,77 +42,132 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// The only place in an RSA wallet.
+    /// The only place in a wallet of one address.
     pub(crate) const FIRST: Self = Self { keychain: Keychain::External, index: 0 };
 }
 
 /// What the wallet file keeps of the keys for looking: enough for every address, nothing that signs.
+///
+/// The names are those of the file: the first two stand in files of version 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PublicKeys {
-    /// Output descriptors with extended public keys.
+    /// Output descriptors with extended public keys: taproot from words.
     Words { external: String, internal: String },
     /// The public key, DER SubjectPublicKeyInfo.
     Rsa { spki: Vec<u8> },
-}
-
-/// New keys: the part that the log keeps, and the secret that is sealed under the password.
-pub(crate) struct NewKeys {
-    pub(crate) public: PublicKeys,
-    pub(crate) secret: Zeroizing<Vec<u8>>,
+    /// Any other output descriptors, and whether the file holds a secret that signs for them.
+    Descriptors { external: String, internal: Option<String>, signs: bool },
+    /// One script whose key is not known.
+    Script { script: ScriptBuf },
 }
 
 /// The wallet's scripts.
 pub(crate) enum Keyring {
-    Words(Box<WordsKeyring>),
+    Descriptors(Box<DescriptorKeyring>),
     Rsa(RsaKeyring),
+    Fixed(FixedKeyring),
 }
 
-impl NewKeys {
-    pub(crate) fn from_words(words: &RecoveryWords, network: &Network) -> Result<Self, WalletError> {
-        let public = words::public_keys(words, network.slip44)?;
-        Ok(Self { public, secret: Zeroizing::new(words.entropy().to_vec()) })
-    }
-
-    pub(crate) fn new_rsa(bits: u32, network: &Network) -> Result<Self, WalletError> {
-        if !network.rsa {
-            return Err(WalletError::RsaNotAllowed { bits });
+impl PublicKeys {
+    /// Whether the wallet file holds a secret for them, in a wallet of that kind.
+    pub(crate) const fn signs(&self, kind: KeyKind) -> bool {
+        match self {
+            Self::Words { .. } => true,
+            Self::Rsa { .. } => matches!(kind, KeyKind::Rsa { .. }),
+            Self::Descriptors { signs, .. } => *signs,
+            Self::Script { .. } => false,
         }
-        rsa::generate(bits)
     }
 }
 
 impl Keyring {
     /// The keyring of a wallet file; `None` when the record does not fit the file's kind or cannot be understood.
     pub(crate) fn open(public: &PublicKeys, kind: KeyKind) -> Option<Self> {
+        let descriptors =
+            |external: &str, internal| DescriptorKeyring::open(external, internal).map(Box::new).map(Self::Descriptors);
         match (public, kind) {
-            (PublicKeys::Words { external, internal }, KeyKind::Words) => {
-                WordsKeyring::open(external, internal).map(Box::new).map(Self::Words)
+            (PublicKeys::Words { external, internal }, KeyKind::Words) => descriptors(external, Some(internal)),
+            (
+                PublicKeys::Descriptors { external, internal, .. },
+                KeyKind::WordsFor { .. } | KeyKind::Multisig { .. } | KeyKind::Descriptor | KeyKind::WatchOnly,
+            ) => descriptors(external, internal.as_deref()),
+            (PublicKeys::Rsa { spki }, KeyKind::Rsa { bits }) => {
+                RsaKeyring::open(spki).filter(|keys| keys.bits() == bits).map(Self::Rsa)
             }
-            (PublicKeys::Rsa { spki }, KeyKind::Rsa { bits }) => RsaKeyring::open(spki, bits).map(Self::Rsa),
-            (PublicKeys::Words { .. }, KeyKind::Rsa { .. }) | (PublicKeys::Rsa { .. }, KeyKind::Words) => None,
+            (PublicKeys::Rsa { spki }, KeyKind::WatchOnly) => RsaKeyring::open(spki).map(Self::Rsa),
+            (PublicKeys::Script { script }, KeyKind::WatchOnly) => Some(Self::Fixed(FixedKeyring::new(script.clone()))),
+            (
+                PublicKeys::Words { .. }
+                | PublicKeys::Rsa { .. }
+                | PublicKeys::Descriptors { .. }
+                | PublicKeys::Script { .. },
+                _,
+            ) => None,
+        }
+    }
+
+    /// The chains of keys to look through.
+    pub(crate) fn keychains(&self) -> &'static [Keychain] {
+        match self {
+            Self::Descriptors(keys) => keys.keychains(),
+            Self::Rsa(_) | Self::Fixed(_) => &[Keychain::External],
+        }
+    }
+
+    /// Whether there is always one more address. Else there is one for everything.
+    pub(crate) fn grows(&self) -> bool {
+        match self {
+            Self::Descriptors(keys) => keys.grows(),
+            Self::Rsa(_) | Self::Fixed(_) => false,
+        }
+    }
+
+    /// Where change goes.
+    pub(crate) fn change_keychain(&self) -> Keychain {
+        if self.keychains().contains(&Keychain::Internal) { Keychain::Internal } else { Keychain::External }
+    }
+
+    /// The only script of a wallet of one address.
+    fn single(&self) -> Option<(&Script, bool)> {
+        match self {
+            Self::Descriptors(_) => None,
+            Self::Rsa(keys) => Some((keys.script(), keys.is_used())),
+            Self::Fixed(keys) => Some((keys.script(), keys.is_used())),
         }
     }
 
     /// Whose script that is; `None` when it is not ours.
     pub(crate) fn origin(&self, script: &Script) -> Option<Origin> {
         match self {
-            Self::Words(keys) => keys.origin(script),
-            Self::Rsa(keys) => (keys.script() == script).then_some(Origin::FIRST),
+            Self::Descriptors(keys) => keys.origin(script),
+            Self::Rsa(_) | Self::Fixed(_) => {
+                self.single().is_some_and(|(ours, _)| ours == script).then_some(Origin::FIRST)
+            }
+        }
+    }
+
+    /// Like [`Keyring::origin`], but also looks where a PSBT claims that the script's keys stand. A claim alone proves
+    /// nothing: the keys there must give the very script.
+    pub(crate) fn prove<'a>(&self, script: &Script, mut claims: impl Iterator<Item = &'a KeySource>) -> Option<Origin> {
+        match self {
+            Self::Descriptors(keys) => keys.prove(script, &mut claims),
+            Self::Rsa(_) | Self::Fixed(_) => self.origin(script),
         }
     }
 
     /// Takes note of a transaction: the scripts that it pays count as used.
     pub(crate) fn note(&mut self, tx: &Transaction) {
         match self {
-            Self::Words(keys) => keys.note(tx),
+            Self::Descriptors(keys) => keys.note(tx),
             Self::Rsa(keys) => keys.note(tx),
+            Self::Fixed(keys) => keys.note(tx),
         }
     }
 
     /// Notes that addresses up to these were handed out.
     pub(crate) fn reveal(&mut self, revealed: &BTreeMap<Keychain, u32>) {
-        if let Self::Words(keys) = self {
+        if let Self::Descriptors(keys) = self {
             keys.reveal(revealed);
         }
     }
@@ -120,55 +175,46 @@ impl Keyring {
     /// Up to where addresses were handed out.
     pub(crate) fn revealed(&self) -> BTreeMap<Keychain, u32> {
         match self {
-            Self::Words(keys) => keys.revealed(),
-            Self::Rsa(_) => BTreeMap::new(),
+            Self::Descriptors(keys) => keys.revealed(),
+            Self::Rsa(_) | Self::Fixed(_) => BTreeMap::new(),
         }
     }
 
     /// The first script of the keychain that nothing was ever paid to.
     pub(crate) fn next_unused(&self, keychain: Keychain) -> Option<(Origin, ScriptBuf)> {
         match self {
-            Self::Words(keys) => keys.next_unused(keychain),
-            Self::Rsa(keys) => Some((Origin::FIRST, keys.script().to_owned())),
+            Self::Descriptors(keys) => keys.next_unused(keychain),
+            Self::Rsa(_) | Self::Fixed(_) => self.single().map(|(script, _)| (Origin::FIRST, script.to_owned())),
         }
     }
 
     /// The scripts that were handed out, and whether anything was paid to them.
     pub(crate) fn handed_out(&self) -> Vec<(u32, ScriptBuf, bool)> {
         match self {
-            Self::Words(keys) => keys.handed_out(),
-            Self::Rsa(keys) => vec![(0, keys.script().to_owned(), keys.is_used())],
+            Self::Descriptors(keys) => keys.handed_out(),
+            Self::Rsa(_) | Self::Fixed(_) => {
+                self.single().map(|(script, used)| (0, script.to_owned(), used)).into_iter().collect()
+            }
         }
     }
 
     /// The script at that place, handed out or not.
     pub(crate) fn script_at(&self, origin: Origin) -> Option<ScriptBuf> {
         match self {
-            Self::Words(keys) => keys.script_at(origin),
-            Self::Rsa(keys) => (origin == Origin::FIRST).then(|| keys.script().to_owned()),
+            Self::Descriptors(keys) => keys.script_at(origin),
+            Self::Rsa(_) | Self::Fixed(_) => {
+                self.single().filter(|_| origin == Origin::FIRST).map(|(script, _)| script.to_owned())
+            }
         }
     }
 
-    /// What the witness of one of our coins weighs, its item count included.
+    /// What spending one of our coins adds to an input's weight, at most: its witness with the item count, and where there
+    /// is one its script, four times.
     pub(crate) fn witness_weight(&self) -> u64 {
         match self {
-            // One item: a Schnorr signature under SIGHASH_DEFAULT.
-            Self::Words(_) => 1 + 1 + 64,
+            Self::Descriptors(keys) => keys.spending_weight(),
             Self::Rsa(keys) => keys.witness_weight(),
-        }
-    }
-
-    /// Signs all inputs of `tx`, which spend `spent`, found at `origins`, in input order.
-    pub(crate) fn sign(
-        &self,
-        tx: &Transaction,
-        spent: &[TxOut],
-        origins: &[Origin],
-        secret: &[u8],
-    ) -> Result<Transaction, WalletError> {
-        match self {
-            Self::Words(keys) => keys.sign(tx, spent, origins, secret),
-            Self::Rsa(keys) => keys.sign(tx, spent, secret),
+            Self::Fixed(keys) => usual_spending_weight(keys.script()),
         }
     }
 }

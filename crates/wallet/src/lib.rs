@@ -7,10 +7,12 @@
 //! ```text
 //! folder ── file ── vault          which wallets there are; the sealed log; its cryptography
 //!    │
-//! wallet ─┬─ keyring               which scripts are ours (words: BIP86; RSA: one key)
+//! wallet ─┬─ keyring               which scripts are ours (descriptors, one RSA key, one address)
 //!         ├─ ledger ── history     transactions and the chain that confirms them: coins, balance, entries
 //!         ├─ sync                  what proxies tell, proven, into the ledger
-//!         └─ payment ── select, sign
+//!         └─ payment ── select     what a payment spends and costs
+//!            └─ psbt               its signatures, from here and elsewhere
+//! keys ── words, passphrase, extended_key, rsa_key       what new wallets are made of
 //! ```
 //!
 //! Start at [`WalletFolder`], then [`Wallet`].
@@ -18,16 +20,24 @@
 mod addresses;
 mod balance;
 mod error;
+mod export;
+mod extended_key;
 mod file;
 mod folder;
 mod history;
 mod keyring;
+mod keys;
+mod keys_error;
 mod ledger;
 mod name;
+mod passphrase;
 mod password;
 mod payment;
+mod psbt;
+mod rsa_key;
+mod secret;
 mod select;
-
+mod strength;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -38,12 +48,19 @@ mod words;
 pub use addresses::AddressEntry;
 pub use balance::{BalanceKind, BalancePart};
 pub use error::{PaymentError, SyncError, WalletError};
-pub use folder::{Created, KeyKind, Unlock, WalletFolder, WalletSummary};
+pub use extended_key::ExtendedKey;
+pub use folder::{Created, Unlock, WalletFolder, WalletSummary};
 pub use history::{EntryKind, EntryState, HistoryEntry};
+pub use keys::{KeyKind, ScriptKind, WalletKeys, cosigner_key};
+pub use keys_error::KeysError;
 pub use ledger::Balance;
 pub use name::{NameError, WalletName};
+pub use passphrase::Passphrase;
 pub use password::{Password, PasswordError};
 pub use payment::{DEFAULT_FEE_TARGET, Draft, FeeChoice, PaymentRequest, Review, Warning};
+pub use psbt::{OutputRole, Psbt, PsbtError, PsbtInput, PsbtOutput, PsbtReview, PsbtWarning, SignedPsbt};
+pub use rsa_key::{RsaKey, RsaKeyError};
+pub use strength::{Strength, StrengthLevel};
 pub use sync::{OnProgress, SyncProgress, SyncReport, SyncWarning};
 pub use wallet::{OwnAddress, ReceiveAddress, Wallet};
-pub use words::{RecoveryWords, WordsError};
+pub use words::{RecoveryWords, WordCount, WordsError};

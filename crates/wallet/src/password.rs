@@ -26,6 +26,10 @@ impl Password {
         if text.is_empty() { Err(PasswordError::Empty) } else { Ok(Self(text)) }
     }
 
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }

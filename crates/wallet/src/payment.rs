@@ -9,12 +9,11 @@ use std::collections::HashMap;
 use mycoin_primitives::bitcoin::absolute::LockTime;
 use mycoin_primitives::bitcoin::transaction::Version;
 use mycoin_primitives::{Amount, FeeRate, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, format_amount};
-use mycoin_script::{PrecomputedTransaction, ScriptFlags, verify_input};
 
 use crate::error::{PaymentError, WalletError};
-use crate::keyring::{Keychain, Keyring, Origin};
 use crate::ledger::{self, CoinState, OwnCoin};
 use crate::password::Password;
+use crate::psbt::PsbtError;
 use crate::select::{Payment, Plan, TooLittle, dust_limit};
 use crate::vault;
 use crate::wallet::Wallet;
@@ -63,8 +62,6 @@ pub enum FeeChoice {
 pub struct Draft {
     unsigned: Transaction,
     coins: Vec<OwnCoin>,
-    /// Where the change goes, if there is any.
-    change: Option<Origin>,
     review: Review,
 }
 
@@ -117,6 +114,11 @@ impl Draft {
     pub fn unsigned(&self) -> &Transaction {
         &self.unsigned
     }
+
+    /// The coins that it spends, in the order of its inputs.
+    pub(crate) fn coins(&self) -> &[OwnCoin] {
+        &self.coins
+    }
 }
 
 impl Wallet {
@@ -136,12 +138,8 @@ impl Wallet {
             return Err(PaymentError::AmountIsDust { amount, min });
         }
         let (rate, estimated) = self.fee_rate(request.fee)?;
-        let keychain = match self.keyring {
-            Keyring::Words(_) => Keychain::Internal,
-            Keyring::Rsa(_) => Keychain::External,
-        };
         let failed = WalletError::Crypto { what: "deriving the change address" };
-        let (change_origin, change) = self.keyring.next_unused(keychain).ok_or(failed)?;
+        let (_, change) = self.keyring.next_unused(self.keyring.change_keychain()).ok_or(failed)?;
         let payment = Payment {
             recipient: &request.recipient,
             amount: request.amount,
@@ -154,7 +152,7 @@ impl Wallet {
         let (coins, plan) = choose(&payment, &all).map_err(|TooLittle { needed }| self.not_enough(&all, needed))?;
         let unsigned = self.unsigned(&coins, &payment, &plan)?;
         let review = self.review(request, &plan, &all, estimated);
-        Ok(Draft { unsigned, coins, change: plan.change.map(|_| change_origin), review })
+        Ok(Draft { unsigned, coins, review })
     }
 
     /// The rate of a choice, and whether it rests on more than a guess.
@@ -213,9 +211,8 @@ impl Wallet {
     fn review(&self, request: &PaymentRequest, plan: &Plan, coins: &[OwnCoin], estimated: bool) -> Review {
         let pays_self = self.keyring.origin(&request.recipient).is_some();
         let leaves = if pays_self { plan.fee } else { request.amount + plan.fee };
-        let percent = plan.fee.to_sat().saturating_mul(100) / request.amount.to_sat().max(1);
         let mut warnings = Vec::new();
-        if plan.fee > NEGLIGIBLE_FEE && percent > HIGH_FEE_PERCENT {
+        if let Some(percent) = high_fee(plan.fee, request.amount) {
             warnings.push(Warning::HighFee { percent });
         }
         if pays_self {
@@ -242,7 +239,8 @@ impl Wallet {
     ///
     /// # Errors
     ///
-    /// [`PaymentError::Wallet`] for a wrong password, [`PaymentError::DraftOutdated`] when its coins are gone.
+    /// [`PaymentError::Wallet`] for a wrong password, [`PaymentError::DraftOutdated`] when its coins are gone,
+    /// [`PaymentError::NeedsOthers`] when this wallet's keys do not suffice.
     pub fn sign(&mut self, draft: &Draft, password: &Password) -> Result<Transaction, PaymentError> {
         let held: HashMap<OutPoint, OwnCoin> = self.coins().into_iter().map(|coin| (coin.outpoint, coin)).collect();
         let is_spendable = |coin: &OwnCoin| {
@@ -252,21 +250,40 @@ impl Wallet {
         if !draft.coins.iter().all(is_spendable) {
             return Err(PaymentError::DraftOutdated);
         }
-        let secret = self.secret(password)?;
-        let spent: Vec<TxOut> = draft.coins.iter().map(|coin| coin.output.clone()).collect();
-        let origins: Vec<Origin> = draft.coins.iter().map(|coin| coin.origin).collect();
-        let signed = self.keyring.sign(&draft.unsigned, &spent, &origins, &secret)?;
-        // What would be refused is not handed out: a signature may come out wrong by a fault of the machine.
-        let data = PrecomputedTransaction::new(&signed, spent);
-        for input in 0..signed.input.len() {
-            verify_input(&data, input, ScriptFlags::consensus(self.network()))
-                .map_err(|rule| PaymentError::SignatureRefused { input, reason: rule.to_string() })?;
+        let unsigned = self.to_psbt(draft)?;
+        let signed = self.sign_psbt(&unsigned, password)?;
+        if !signed.complete {
+            return Err(PaymentError::NeedsOthers);
         }
-        if let Some(origin) = draft.change {
-            self.reveal(origin)?;
-        }
-        Ok(signed)
+        Ok(self.finalise_psbt(&signed.psbt)?)
     }
+}
+
+impl From<PsbtError> for PaymentError {
+    fn from(error: PsbtError) -> Self {
+        match error {
+            PsbtError::SignatureRefused { input, reason } => Self::SignatureRefused { input, reason },
+            PsbtError::Wallet(source) => Self::Wallet(source),
+            PsbtError::Incomplete { .. } => Self::NeedsOthers,
+            // These concern what others wrote into a PSBT, and this one is our own.
+            PsbtError::NotAPsbt
+            | PsbtError::Damaged
+            | PsbtError::OtherVersion
+            | PsbtError::OtherPayment
+            | PsbtError::NothingToSign
+            | PsbtError::CoinMissing { .. }
+            | PsbtError::AmountUnproven { .. }
+            | PsbtError::CoinContradicted { .. }
+            | PsbtError::SighashRefused { .. }
+            | PsbtError::PaysTooMuch => Self::DraftOutdated,
+        }
+    }
+}
+
+/// The fee in percent of the amount, where it is so much that it should be pointed out.
+pub(crate) fn high_fee(fee: Amount, amount: Amount) -> Option<u64> {
+    let percent = fee.to_sat().saturating_mul(100) / amount.to_sat().max(1);
+    (fee > NEGLIGIBLE_FEE && percent > HIGH_FEE_PERCENT).then_some(percent)
 }
 
 /// Coins in blocks first; our own waiting change where they do not reach.

@@ -59,7 +59,8 @@ const SEARCH_ROUNDS: usize = 500;
 pub(crate) fn dust_limit(script: &Script, network: &Network) -> Option<Amount> {
     const RSA_WITNESS_VSIZE: u64 = (1 + 3 + 512 + 3 + 550) / 4;
     const INPUT_SIZE: u64 = 36 + 1 + 4;
-    if script.is_p2wpkh() || script.is_p2tr() {
+    let is_old_style = network.base58.is_some() && (script.is_p2pkh() || script.is_p2sh());
+    if script.is_p2wpkh() || script.is_p2wsh() || script.is_p2tr() || is_old_style {
         return Some(script.minimal_non_dust());
     }
     let is_rsa_lock = script.witness_version() == Some(WitnessVersion::V16) && script.len() == 34;

@@ -1,6 +1,9 @@
 //! The wallet as a whole, against a chain that the tests make up.
 
+mod keys;
+mod old_files;
 mod proxy;
+mod psbt;
 mod views;
 
 use std::collections::BTreeMap;
@@ -19,8 +22,8 @@ use mycoin_script::{PrecomputedTransaction, ScriptFlags, verify_input};
 
 use crate::sync::Findings;
 use crate::{
-    Balance, EntryKind, EntryState, FeeChoice, KeyKind, Password, PaymentError, PaymentRequest, RecoveryWords,
-    SyncError, SyncReport, Unlock, Wallet, WalletError, WalletFolder, WalletName, Warning,
+    Balance, EntryKind, EntryState, FeeChoice, KeyKind, Passphrase, Password, PaymentError, PaymentRequest,
+    RecoveryWords, SyncError, SyncReport, Unlock, Wallet, WalletError, WalletFolder, WalletKeys, WalletName, Warning,
 };
 
 const COIN: u64 = 100_000_000;
@@ -52,9 +55,17 @@ struct Scene {
 
 impl Scene {
     fn new(kind: KeyKind, network: &Network) -> Self {
+        Self::start(network, |folder| folder.create(&name("alice"), kind, &password()).map(|created| created.wallet))
+    }
+
+    fn with_keys(keys: &WalletKeys, network: &Network) -> Self {
+        Self::start(network, |folder| folder.create_from_keys(&name("alice"), keys, &password()))
+    }
+
+    fn start(network: &Network, create: impl FnOnce(&WalletFolder) -> Result<Wallet, WalletError>) -> Self {
         let tmp = tempfile::tempdir().expect("a temporary folder");
         let folder = folder(tmp.path(), network);
-        let wallet = folder.create(&name("alice"), kind, &password()).expect("a free name").wallet;
+        let wallet = create(&folder).expect("a free name");
         Self {
             _tmp: tmp,
             folder,
@@ -141,8 +152,15 @@ impl Scene {
     fn pay(&mut self, amount: u64) -> Transaction {
         let draft = self.wallet.prepare(&self.request(amount, 2)).expect("enough coins");
         let tx = self.wallet.sign(&draft, &password()).expect("right password");
-        assert_eq!(tx.vsize() as u64, draft.review().vsize, "the size that was shown is the size");
-        assert_eq!(tx.compute_txid(), draft.unsigned().compute_txid());
+        let (size, shown) = (tx.vsize() as u64, draft.review().vsize);
+        match self.wallet.kind() {
+            KeyKind::Words | KeyKind::Rsa { .. } => assert_eq!(size, shown, "the size that was shown is the size"),
+            // Of the older signatures some are a few bytes shorter than others.
+            _ => assert!((shown - 3 * tx.input.len() as u64..=shown).contains(&size), "{size} of at most {shown}"),
+        }
+        // Old-style inputs are signed inside of what the id covers.
+        let is_old_style = tx.input.iter().any(|input| !input.script_sig.is_empty());
+        assert_eq!(tx.compute_txid() == draft.unsigned().compute_txid(), !is_old_style);
         self.check_signatures(&tx);
         self.wallet.note_sent_at(&tx, self.now).expect("written");
         self.tell(tx.clone(), None);
@@ -531,7 +549,7 @@ fn no_secret_stands_in_plain_in_the_folder() {
             Some(words) => {
                 let phrase: Vec<&str> = words.words().collect();
                 needles.extend([secret.to_vec(), phrase.join(" ").into_bytes()]);
-                needles.push(words.seed().expect("a seed").to_vec());
+                needles.push(words.seed(&Passphrase::none()).expect("a seed").to_vec());
             }
             // Of a private key's DER, every part in the middle is secret or made of secrets.
             None => needles.extend(secret.chunks(16).skip(20).take(40).map(<[u8]>::to_vec)),

@@ -12,9 +12,10 @@ use zeroize::Zeroizing;
 
 use crate::error::WalletError;
 use crate::file::{Records, WalletFile};
-use crate::folder::{self, KeyKind};
+use crate::folder;
 use crate::history::{self, HistoryEntry};
 use crate::keyring::{Keychain, Keyring, PublicKeys};
+use crate::keys::KeyKind;
 use crate::ledger::{self, Balance, Change, Ledger, OwnCoin};
 use crate::name::WalletName;
 use crate::password::Password;
@@ -159,6 +160,11 @@ impl Wallet {
         self.file.header().kind()
     }
 
+    /// Whether the file holds a key that signs, at least one of those that are needed.
+    pub fn can_sign(&self) -> bool {
+        self.public_keys.signs(self.kind())
+    }
+
     /// The coin that it holds.
     pub fn network(&self) -> &Network {
         &self.network
@@ -185,7 +191,7 @@ impl Wallet {
     /// Notes in the file that an address was handed out, where that is news.
     pub(crate) fn reveal(&mut self, origin: crate::keyring::Origin) -> Result<(), WalletError> {
         let is_news = self.keyring.revealed().get(&origin.keychain).is_none_or(|last| *last < origin.index);
-        if matches!(self.keyring, Keyring::Rsa(_)) || !is_news {
+        if !self.keyring.grows() || !is_news {
             return Ok(());
         }
         self.commit(Change { revealed: BTreeMap::from([(origin.keychain, origin.index)]), ..Change::default() })
@@ -224,8 +230,9 @@ impl Wallet {
         self.file.check_password(password)
     }
 
+    /// The signing secret; never that of a wallet that only watches.
     pub(crate) fn secret(&self, password: &Password) -> Result<Zeroizing<Vec<u8>>, WalletError> {
-        self.file.secret(password)
+        if self.can_sign() { self.file.secret(password) } else { Err(WalletError::WatchOnly) }
     }
 
     /// Protects the file by a new password. The old file is replaced at once or not at all.

@@ -1,16 +1,27 @@
 //! Recovery words (BIP39): the entropy that every key of a words wallet grows from.
 
-use bdk_wallet::bip39::{self, Language, Mnemonic};
+use bip39::{Language, Mnemonic};
 use mycoin_primitives::Failure;
 use zeroize::Zeroizing;
 
 use crate::error::WalletError;
+use crate::passphrase::Passphrase;
 use crate::vault;
 
 /// Recovery words: everything that is needed to spend. Wiped from memory when dropped; deliberately without `Debug`.
 pub struct RecoveryWords {
     entropy: Zeroizing<Vec<u8>>,
     words: Vec<&'static str>,
+}
+
+/// How many words to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WordCount {
+    /// 12 words: 128 bits, as hard to guess as a key.
+    #[default]
+    Twelve,
+    /// 24 words: 256 bits, for those whose rules ask for them.
+    TwentyFour,
 }
 
 /// Why recovery words were refused. The words themselves never stand in an error.
@@ -33,6 +44,12 @@ pub enum WordsError {
     /// Every word is known, but together they fail the checksum.
     #[error("the words do not belong together: one of them is wrong, or two are swapped. Compare them with your note.")]
     BadChecksum,
+    /// They are words of one of BIP39's other lists.
+    #[error("these are {language} recovery words, and this wallet takes English ones. Open them where they were made.")]
+    OtherLanguage {
+        /// The list's language.
+        language: &'static str,
+    },
 }
 
 impl RecoveryWords {
@@ -42,8 +59,22 @@ impl RecoveryWords {
     ///
     /// [`WalletError::NoRandomness`] when the operating system has none to give.
     pub fn generate() -> Result<Self, WalletError> {
-        let entropy = vault::random::<16>()?;
-        Self::from_entropy(entropy.as_slice()).ok_or(WalletError::Crypto { what: "making recovery words" })
+        Self::generate_of(WordCount::Twelve)
+    }
+
+    /// New words, from the operating system's randomness.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::NoRandomness`] when the operating system has none to give.
+    pub fn generate_of(count: WordCount) -> Result<Self, WalletError> {
+        let entropy = vault::random::<32>()?;
+        let (short, _) = entropy.split_at(16);
+        let entropy = match count {
+            WordCount::Twelve => short,
+            WordCount::TwentyFour => entropy.as_slice(),
+        };
+        Self::from_entropy(entropy).ok_or(WalletError::Crypto { what: "making recovery words" })
     }
 
     /// Reads words that a person typed: separated by any white space, in any case.
@@ -56,7 +87,10 @@ impl RecoveryWords {
         match Mnemonic::parse_in_normalized(Language::English, &lower) {
             Ok(mnemonic) => Ok(Self::from_mnemonic(&mnemonic)),
             Err(bip39::Error::BadWordCount(given)) => Err(WordsError::WrongCount { given }),
-            Err(bip39::Error::UnknownWord(index)) => Err(WordsError::UnknownWord { position: index + 1 }),
+            Err(bip39::Error::UnknownWord(index)) => Err(match other_language(&lower) {
+                Some(language) => WordsError::OtherLanguage { language },
+                None => WordsError::UnknownWord { position: index + 1 },
+            }),
             // The other two concern entropy of a wrong length and several languages, which cannot be met here.
             Err(
                 bip39::Error::InvalidChecksum
@@ -84,10 +118,35 @@ impl RecoveryWords {
         &self.entropy
     }
 
-    /// BIP39's seed, without a passphrase.
-    pub(crate) fn seed(&self) -> Option<Zeroizing<[u8; 64]>> {
+    /// BIP39's seed of the words and the passphrase, which is brought to Unicode's form NFKD first.
+    pub(crate) fn seed(&self, passphrase: &Passphrase) -> Option<Zeroizing<[u8; 64]>> {
         let mnemonic = Mnemonic::from_entropy_in(Language::English, &self.entropy).ok()?;
-        Some(Zeroizing::new(mnemonic.to_seed_normalized("")))
+        Some(Zeroizing::new(mnemonic.to_seed(passphrase.as_str())))
+    }
+}
+
+/// The language of words that are in none but another list; where several fit, the one whose checksum fits too.
+fn other_language(text: &str) -> Option<&'static str> {
+    let others = || Language::ALL.iter().filter(|language| **language != Language::English);
+    let known = |language: &&Language| {
+        matches!(Mnemonic::parse_in(**language, text), Ok(_) | Err(bip39::Error::InvalidChecksum))
+    };
+    let fits = others().find(|language| Mnemonic::parse_in(**language, text).is_ok());
+    fits.or_else(|| others().find(known)).map(|language| name(*language))
+}
+
+const fn name(language: Language) -> &'static str {
+    match language {
+        Language::English => "English",
+        Language::SimplifiedChinese => "Chinese (simplified)",
+        Language::TraditionalChinese => "Chinese (traditional)",
+        Language::Czech => "Czech",
+        Language::French => "French",
+        Language::Italian => "Italian",
+        Language::Japanese => "Japanese",
+        Language::Korean => "Korean",
+        Language::Portuguese => "Portuguese",
+        Language::Spanish => "Spanish",
     }
 }
 
@@ -97,6 +156,7 @@ impl Failure for WordsError {
             Self::WrongCount { .. } => "words/wrong-count",
             Self::UnknownWord { .. } => "words/unknown-word",
             Self::BadChecksum => "words/bad-checksum",
+            Self::OtherLanguage { .. } => "words/other-language",
         }
     }
 }
@@ -125,5 +185,15 @@ mod tests {
         let first = words();
         assert_eq!(first.len(), 12);
         assert_ne!(first, words());
+        assert_eq!(RecoveryWords::generate_of(WordCount::TwentyFour).expect("randomness").words().count(), 24);
+    }
+
+    #[test]
+    fn words_of_every_other_list_are_told_by_their_language() {
+        for language in Language::ALL.iter().filter(|language| **language != Language::English) {
+            let mnemonic = Mnemonic::from_entropy_in(*language, &[0x5a; 32]).expect("a length that words have");
+            let refused = RecoveryWords::parse(&mnemonic.to_string()).err();
+            assert_eq!(refused, Some(WordsError::OtherLanguage { language: name(*language) }));
+        }
     }
 }

@@ -268,8 +268,14 @@ impl Controller {
 
 fn receive_hint(kind: KeyKind) -> &'static str {
     match kind {
-        KeyKind::Words => "For one payment. When it has come, a new address appears here.",
+        KeyKind::Words | KeyKind::WordsFor { .. } | KeyKind::Multisig { .. } => {
+            "For one payment. When it has come, a new address appears here."
+        }
         KeyKind::Rsa { .. } => "An RSA wallet has this one address for all payments.",
+        // Of these some have many addresses and some have one.
+        KeyKind::Descriptor | KeyKind::WatchOnly => {
+            "When a payment has come, a new address appears here if there is one."
+        }
     }
 }
 

@@ -18,7 +18,10 @@ const USUAL: i32 = 1;
 /// The size of a payment with one coin and change, in virtual bytes: what the choices' costs are shown for.
 const fn usual_vsize(kind: Option<KeyKind>) -> u64 {
     match kind {
-        Some(KeyKind::Words) | None => 154,
+        Some(KeyKind::Words | KeyKind::Descriptor | KeyKind::WatchOnly) | None => 154,
+        Some(KeyKind::WordsFor { .. }) => 141,
+        // Each signature and each key at the witness's discount of four.
+        Some(KeyKind::Multisig { required, keys }) => 100 + (required as u64 * 73 + keys as u64 * 34) / 4,
         // The signature is as long as the key, which comes along, both at the witness's discount of four.
         Some(KeyKind::Rsa { bits }) => 150 + (bits as u64) / 16,
     }

@@ -7,7 +7,7 @@ use mycoin_light::ProxyClient;
 use mycoin_primitives::{Amount, FeeRate, Network, format_coins, parse_address, parse_amount};
 use mycoin_wallet::{
     DEFAULT_FEE_TARGET, EntryKind, EntryState, FeeChoice, HistoryEntry, KeyKind, Password, PaymentRequest,
-    RecoveryWords, Review, Unlock, Wallet, WalletError, WalletFolder, WalletName, Warning,
+    RecoveryWords, Review, ScriptKind, Unlock, Wallet, WalletError, WalletFolder, WalletName, Warning,
 };
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -407,6 +407,11 @@ const fn kind_word(kind: KeyKind) -> &'static str {
     match kind {
         KeyKind::Words => "words",
         KeyKind::Rsa { .. } => "rsa",
+        KeyKind::WordsFor { scripts: ScriptKind::Segwit } => "segwit",
+        KeyKind::WordsFor { .. } => "old-style",
+        KeyKind::Multisig { .. } => "multisig",
+        KeyKind::Descriptor => "descriptor",
+        KeyKind::WatchOnly => "watch-only",
     }
 }
 
@@ -414,6 +419,11 @@ fn kind_sentence(kind: KeyKind) -> String {
     match kind {
         KeyKind::Words => "recovery words".to_owned(),
         KeyKind::Rsa { bits } => format!("RSA key of {bits} bits"),
+        KeyKind::WordsFor { scripts: ScriptKind::Segwit } => "recovery words, native segwit".to_owned(),
+        KeyKind::WordsFor { .. } => "recovery words, old-style addresses".to_owned(),
+        KeyKind::Multisig { required, keys } => format!("{required} of {keys} keys"),
+        KeyKind::Descriptor => "imported descriptor".to_owned(),
+        KeyKind::WatchOnly => "watch-only".to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use bdk_wallet::bip39::{Language, Mnemonic};
+use bip39::{Language, Mnemonic};
 use mycoin_primitives::bitcoin::bip32::{ChildNumber, DerivationPath, Xpriv, Xpub};
 use mycoin_primitives::bitcoin::hex::{DisplayHex as _, FromHex as _};
 use mycoin_primitives::bitcoin::secp256k1::Secp256k1;
@@ -11,9 +11,10 @@ use mycoin_primitives::{Network, ScriptBuf, address_of};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::words::WordsKeyring;
-use super::{Keychain, Keyring, NewKeys, Origin, PublicKeys};
-use crate::folder::KeyKind;
+use super::descriptors::DescriptorKeyring;
+use super::{Keychain, Keyring, Origin, PublicKeys};
+use crate::keys::{KeyKind, ScriptKind, WalletKeys};
+use crate::passphrase::Passphrase;
 use crate::words::{RecoveryWords, WordsError};
 
 fn read<T: DeserializeOwned>(json: &str) -> T {
@@ -36,7 +37,7 @@ fn words(text: &str) -> RecoveryWords {
 }
 
 fn root(words: &RecoveryWords) -> Xpriv {
-    let seed = words.seed().expect("the words have one");
+    let seed = words.seed(&Passphrase::none()).expect("the words have one");
     Xpriv::new_master(NetworkKind::Main, seed.as_slice()).expect("the seed gives a key")
 }
 
@@ -85,7 +86,8 @@ fn bip32_derivations() {
 #[test]
 fn bip32_invalid_keys_open_no_keyring() {
     let Bip32 { invalid, .. } = read(include_str!("../../../testkit/tests/bip_vectors/data/bip32.json"));
-    let opens = |key: &str| WordsKeyring::open(&format!("tr({key}/0/*)"), &format!("tr({key}/1/*)")).is_some();
+    let opens =
+        |key: &str| DescriptorKeyring::open(&format!("tr({key}/0/*)"), Some(&format!("tr({key}/1/*)"))).is_some();
     assert!(opens(&bip86().account), "an account's key opens one");
     for InvalidKey { key, why } in &invalid {
         assert!(!opens(key), "{why}");
@@ -119,13 +121,12 @@ fn bip39_words_seeds_and_keys() {
         assert_eq!(parsed.entropy().to_lower_hex_string(), vector.entropy);
         let again = RecoveryWords::from_entropy(&hex(&vector.entropy)).expect("a length that words have");
         assert_eq!(again.words().collect::<Vec<_>>().join(" "), vector.words);
-        // Our wallets have no passphrase; with the vectors' one, the library gives their seeds.
         let mnemonic = Mnemonic::from_entropy_in(Language::English, parsed.entropy()).expect("the same length");
-        let seed = mnemonic.to_seed_normalized(&passphrase);
+        let seed = parsed.seed(&Passphrase::new(passphrase.as_str())).expect("the words have a seed");
         assert_eq!(seed.to_lower_hex_string(), vector.seed, "{}", vector.words);
-        let master = Xpriv::new_master(NetworkKind::Main, &seed).expect("the seed gives a key");
+        let master = Xpriv::new_master(NetworkKind::Main, seed.as_slice()).expect("the seed gives a key");
         assert_eq!(master.to_string(), vector.xprv, "{}", vector.words);
-        let bare = parsed.seed().expect("the words have a seed");
+        let bare = parsed.seed(&Passphrase::none()).expect("the words have a seed");
         assert_eq!(bare.as_slice(), mnemonic.to_seed_normalized("").as_slice());
     }
     ran("BIP39, English words", vectors.len(), 24);
@@ -178,7 +179,6 @@ fn path(text: &str) -> DerivationPath {
     text.parse().expect("a path")
 }
 
-/// The wallet has no such addresses of its own, but it can pay them.
 #[test]
 fn bip84_keys_and_addresses() {
     let vectors: Bip84 = read(include_str!("../../../testkit/tests/bip_vectors/data/bip84.json"));
@@ -225,7 +225,8 @@ fn bip86() -> Bip86 {
 
 /// The keyring that a wallet of these words has on this network.
 fn keyring(words: &RecoveryWords, network: &Network) -> (PublicKeys, Keyring) {
-    let public = NewKeys::from_words(words, network).expect("derivable").public;
+    let keys = WalletKeys::from_words(words, &Passphrase::none(), ScriptKind::Taproot, 0, network).expect("derivable");
+    let public = keys.public;
     let keyring = Keyring::open(&public, KeyKind::Words).expect("our own form");
     (public, keyring)
 }

@@ -1,0 +1,66 @@
+//! Wallet files of every version that was ever written open for ever. The samples hold coins of no worth.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+
+/// A network that no change of ours can move: regtest's chain, with RSA locks.
+fn network() -> Network {
+    Network { rsa: true, ..Network::regtest() }
+}
+
+/// Opens a copy of a sample, looks at what it holds, and signs with it.
+fn open(file: &[u8], kind: KeyKind, addresses: &[&str], balance: u64) {
+    let tmp = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder(tmp.path(), &network());
+    std::fs::create_dir(folder.path()).expect("a free place");
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).expect("ours");
+    let path = folder.path().join("alice.wallet");
+    std::fs::write(&path, file).expect("ours");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("ours");
+    let wallet = folder.open(&name("alice"), Unlock::Password(&password())).expect("an old file");
+    assert_eq!((wallet.kind(), wallet.can_sign()), (kind, true));
+    let handed_out: Vec<String> = wallet.addresses().into_iter().map(|address| address.address).collect();
+    assert_eq!(handed_out, addresses);
+    assert_eq!((wallet.balance().spendable, wallet.tip()), (Amount::from_sat(balance), Height::new(4)));
+    assert_eq!(wallet.history().len(), 3);
+    let records: BTreeMap<Txid, TxRecord> = wallet
+        .ledger
+        .transactions()
+        .into_iter()
+        .map(|entry| {
+            let (txid, tx) = (entry.txid, (*entry.tx).clone());
+            (txid, TxRecord { spent: vec![None; tx.input.len()], tx, txid, status: TxStatus::Waiting, fee: None })
+        })
+        .collect();
+    let mut scene =
+        Scene { _tmp: tmp, folder, wallet, records, tip: 4, fork: u32::MAX, now: 1_000_000, undone: Vec::new() };
+    scene.pay(6 * COIN);
+    let new = Password::new("another one").expect("not empty");
+    scene.wallet.change_password(&password(), &new).expect("right password");
+    let _ = scene.reopen();
+}
+
+#[test]
+fn version_1_words() {
+    open(
+        include_bytes!("../../tests/files/version-1-words.wallet"),
+        KeyKind::Words,
+        &[
+            "bcrt1p8wpt9v4frpf3tkn0srd97pksgsxc5hs52lafxwru9kgeephvs7rqjeprhg",
+            "bcrt1p90h6z3p36n9hrzy7580h5l429uwchyg8uc9sz4jwzhdtuhqdl5eqkcyx0f",
+            "bcrt1p40qqa84kpphe5vtcwd8zv7v6w7p62cmupf6f60mf8pxdkcv2455qgtw98j",
+        ],
+        699_999_716,
+    );
+}
+
+#[test]
+fn version_1_rsa() {
+    open(
+        include_bytes!("../../tests/files/version-1-rsa.wallet"),
+        KeyKind::Rsa { bits: 2048 },
+        &["bcrt1srqhshcpdcngv7lacw4nnqq38y6435vdrcxgmrw4mpaee5etlwtws0djqa4"],
+        699_999_470,
+    );
+}
