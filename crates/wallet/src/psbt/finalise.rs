@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bdk_wallet::miniscript::psbt::PsbtExt as _;
+use mycoin_primitives::bitcoin;
 use mycoin_primitives::bitcoin::psbt::{Input, PsbtSighashType};
 use mycoin_primitives::bitcoin::secp256k1::{Message, Secp256k1};
 use mycoin_primitives::bitcoin::sighash::SighashCache;
@@ -27,7 +28,7 @@ impl Wallet {
         for at in 0..psbt.0.inputs.len() {
             spent.push(self.spent_coin(psbt, at)?.ok_or(PsbtError::CoinMissing { input: at })?.output);
         }
-        let tx = finish(psbt, &spent, self.network())?;
+        let tx = Examined::new(psbt, &spent, self.network()).finish()?;
         self.reveal_outputs(&tx)?;
         Ok(tx)
     }
@@ -51,58 +52,71 @@ impl Wallet {
     }
 }
 
-/// The transaction of a PSBT whose coins are known.
-pub(super) fn finish(psbt: &Psbt, spent: &[TxOut], network: &Network) -> Result<Transaction, PsbtError> {
-    let mut tx = psbt.unsigned().clone();
-    let mut missing = Vec::new();
-    let prepared = with_coins(psbt, spent);
-    for (at, txin) in tx.input.iter_mut().enumerate() {
-        match final_parts(&prepared, at) {
-            Some((script_sig, witness)) => (txin.script_sig, txin.witness) = (script_sig, witness),
-            None => missing.push(at),
-        }
-    }
-    if !missing.is_empty() {
-        // A signature that is there and wrong is worth more words than one that is missing.
-        for at in &missing {
-            if wrong_signature(&prepared, *at).is_some() {
-                let reason = "it is not that of its key over this payment".to_owned();
-                return Err(PsbtError::SignatureRefused { input: *at, reason });
-            }
-        }
-        return Err(PsbtError::Incomplete { inputs: missing });
-    }
-    let data = PrecomputedTransaction::new(&tx, spent.to_vec());
-    for input in 0..tx.input.len() {
-        verify_input(&data, input, ScriptFlags::consensus(network))
-            .map_err(|rule| PsbtError::SignatureRefused { input, reason: rule.to_string() })?;
-    }
-    Ok(tx)
+/// How far the signatures of one input have come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum InputState {
+    /// They suffice, and a node would take them.
+    Complete,
+    /// Some are missing; those that are there hold.
+    Missing,
+    /// One does not hold: why.
+    Wrong(String),
 }
 
-/// Checks the signatures of one input: all together where there are enough, else each by itself.
-pub(super) fn check_input(psbt: &Psbt, at: usize, spent: &[TxOut], network: &Network) -> Result<(), PsbtError> {
-    let prepared = with_coins(psbt, spent);
-    let Some((script_sig, witness)) = final_parts(&prepared, at) else {
-        return Err(match wrong_signature(&prepared, at) {
-            Some(key) => PsbtError::SignatureRefused { input: at, reason: format!("it is not by the key {key}") },
-            None => PsbtError::Incomplete { inputs: vec![at] },
-        });
-    };
-    let mut tx = psbt.unsigned().clone();
-    if let Some(txin) = tx.input.get_mut(at) {
-        (txin.script_sig, txin.witness) = (script_sig, witness);
+/// A PSBT whose coins are known, with the witnesses that can be made of it.
+pub(super) struct Examined {
+    tx: Transaction,
+    pub(super) states: Vec<InputState>,
+}
+
+impl Examined {
+    /// Makes every witness for which there are enough signatures, and checks it as a node does. `spent`: the coins, in the
+    /// order of the inputs.
+    pub(super) fn new(psbt: &Psbt, spent: &[TxOut], network: &Network) -> Self {
+        let mut prepared = with_coins(psbt, spent);
+        let mut tx = psbt.unsigned().clone();
+        let mut made = Vec::new();
+        for (at, txin) in tx.input.iter_mut().enumerate() {
+            let parts = final_parts(&mut prepared, at);
+            made.push(parts.is_some());
+            (txin.script_sig, txin.witness) = parts.unwrap_or_default();
+        }
+        let data = PrecomputedTransaction::new(&tx, spent.to_vec());
+        let state = |(at, made): (usize, bool)| {
+            if !made {
+                return match wrong_signature(&prepared, at) {
+                    Some(key) => InputState::Wrong(format!("it is not that of the key {key} over this payment")),
+                    None => InputState::Missing,
+                };
+            }
+            match verify_input(&data, at, ScriptFlags::consensus(network)) {
+                Ok(()) => InputState::Complete,
+                Err(rule) => InputState::Wrong(rule.to_string()),
+            }
+        };
+        let states = made.into_iter().enumerate().map(state).collect();
+        Self { tx, states }
     }
-    let data = PrecomputedTransaction::new(&tx, spent.to_vec());
-    verify_input(&data, at, ScriptFlags::consensus(network))
-        .map_err(|rule| PsbtError::SignatureRefused { input: at, reason: rule.to_string() })
+
+    /// The transaction, if all of it would be taken.
+    pub(super) fn finish(self) -> Result<Transaction, PsbtError> {
+        // A signature that is there and wrong is worth more words than one that is missing.
+        for (input, state) in self.states.iter().enumerate() {
+            if let InputState::Wrong(reason) = state {
+                return Err(PsbtError::SignatureRefused { input, reason: reason.clone() });
+            }
+        }
+        let missing = self.states.iter().enumerate().filter(|(_, state)| **state != InputState::Complete);
+        let inputs: Vec<usize> = missing.map(|(input, _)| input).collect();
+        if inputs.is_empty() { Ok(self.tx) } else { Err(PsbtError::Incomplete { inputs }) }
+    }
 }
 
 /// A copy in which every input tells its coin, as the library's finaliser asks.
-fn with_coins(psbt: &Psbt, spent: &[TxOut]) -> Psbt {
-    let mut prepared = psbt.clone();
+fn with_coins(psbt: &Psbt, spent: &[TxOut]) -> bitcoin::Psbt {
+    let mut prepared = psbt.0.clone();
     let default = PsbtSighashType::from(TapSighashType::Default);
-    for (input, output) in prepared.0.inputs.iter_mut().zip(spent) {
+    for (input, output) in prepared.inputs.iter_mut().zip(spent) {
         if input.non_witness_utxo.is_none() {
             input.witness_utxo = Some(output.clone());
         }
@@ -113,30 +127,33 @@ fn with_coins(psbt: &Psbt, spent: &[TxOut]) -> Psbt {
 }
 
 /// What goes into the transaction for one input; `None` while signatures are missing.
-fn final_parts(psbt: &Psbt, at: usize) -> Option<(ScriptBuf, Witness)> {
+fn final_parts(psbt: &mut bitcoin::Psbt, at: usize) -> Option<(ScriptBuf, Witness)> {
     let finished = |input: &Input| {
         (input.final_script_sig.is_some() || input.final_script_witness.is_some()).then(|| {
             (input.final_script_sig.clone().unwrap_or_default(), input.final_script_witness.clone().unwrap_or_default())
         })
     };
-    let input = psbt.0.inputs.get(at)?;
+    let input = psbt.inputs.get(at)?;
     if let Some(parts) = finished(input) {
         return Some(parts);
     }
     if input.witness_utxo.as_ref().is_some_and(|output| rsa_lock::lock_program(&output.script_pubkey).is_some()) {
         return Some((ScriptBuf::new(), rsa::witness(input)?));
     }
-    let mut copy = psbt.0.clone();
-    copy.finalize_inp_mut(&Secp256k1::verification_only(), at).ok()?;
-    finished(copy.inputs.get(at)?)
+    // Where it fails, nothing is changed.
+    psbt.finalize_inp_mut(&Secp256k1::verification_only(), at).ok()?;
+    finished(psbt.inputs.get(at)?)
 }
 
 /// The key of an ECDSA signature that does not hold, if there is one. Where the library cannot tell, nothing is wrong yet.
-pub(super) fn wrong_signature(psbt: &Psbt, at: usize) -> Option<PublicKey> {
-    let input = psbt.0.inputs.get(at)?;
+fn wrong_signature(psbt: &bitcoin::Psbt, at: usize) -> Option<PublicKey> {
+    let input = psbt.inputs.get(at)?;
+    if input.partial_sigs.is_empty() {
+        return None;
+    }
     let secp = Secp256k1::verification_only();
-    let mut cache = SighashCache::new(&psbt.0.unsigned_tx);
-    let (message, _): (Message, _) = psbt.0.sighash_ecdsa(at, &mut cache).ok()?;
+    let mut cache = SighashCache::new(&psbt.unsigned_tx);
+    let (message, _): (Message, _) = psbt.sighash_ecdsa(at, &mut cache).ok()?;
     let mut signatures = input.partial_sigs.iter();
     signatures
         .find(|(key, signature)| secp.verify_ecdsa(&message, &signature.signature, &key.inner).is_err())

@@ -6,8 +6,8 @@ use mycoin_primitives::bitcoin::psbt::Input;
 use mycoin_primitives::{Amount, FeeRate, OutPoint, TxOut, Txid, address_of};
 
 use super::coins::{SpentCoin, covers_everything, output_claims};
-use super::finalise::{check_input, finish};
-use super::{Psbt, PsbtError, rsa};
+use super::finalise::{Examined, InputState};
+use super::{Psbt, rsa};
 use crate::keyring::{Keychain, Keyring, usual_spending_weight};
 use crate::keys::KeyKind;
 use crate::wallet::Wallet;
@@ -138,8 +138,10 @@ impl Wallet {
         }
         let known: Option<Vec<TxOut>> =
             coins.iter().map(|coin| coin.as_ref().map(|coin| coin.output.clone())).collect();
-        let inputs: Vec<PsbtInput> =
-            (0..coins.len()).filter_map(|at| self.input(psbt, at, &coins, known.as_deref(), &mut warnings)).collect();
+        // Unless every coin is known, no signature can be judged.
+        let states = known.as_ref().map(|spent| Examined::new(psbt, spent, self.network()).states).unwrap_or_default();
+        let input = |(at, coin)| self.input(psbt, at, coin, states.get(at), &mut warnings);
+        let inputs: Vec<PsbtInput> = coins.iter().map(Option::as_ref).enumerate().filter_map(input).collect();
         let outputs: Vec<PsbtOutput> =
             (0..psbt.unsigned().output.len()).filter_map(|at| self.output(psbt, at, &mut warnings)).collect();
 
@@ -157,7 +159,7 @@ impl Wallet {
         PsbtReview {
             txid: psbt.txid(),
             balance_change: ours_out.fold(0, i64::saturating_add).saturating_sub(ours_in.fold(0, i64::saturating_add)),
-            complete: known.is_some_and(|spent| finish(psbt, &spent, self.network()).is_ok()),
+            complete: !inputs.is_empty() && inputs.iter().all(|input| input.complete),
             inputs,
             outputs,
             spent,
@@ -172,18 +174,16 @@ impl Wallet {
         &self,
         psbt: &Psbt,
         at: usize,
-        coins: &[Option<SpentCoin>],
-        known: Option<&[TxOut]>,
+        coin: Option<&SpentCoin>,
+        state: Option<&InputState>,
         warnings: &mut Vec<PsbtWarning>,
     ) -> Option<PsbtInput> {
         let input = psbt.0.inputs.get(at)?;
-        let coin = coins.get(at)?.as_ref();
         let ours = coin.is_some_and(|coin| coin.origin.is_some());
         if !covers_everything(input.sighash_type) {
             warnings.push(PsbtWarning::Sighash { input: at });
         }
-        let checked = known.map(|spent| check_input(psbt, at, spent, self.network()));
-        if matches!(checked, Some(Err(PsbtError::SignatureRefused { .. }))) {
+        if matches!(state, Some(InputState::Wrong(_))) {
             warnings.push(PsbtWarning::WrongSignature { input: at });
         }
         let required = match self.kind() {
@@ -202,7 +202,7 @@ impl Wallet {
             required: required.filter(|_| ours),
             signed_by,
             unsigned_by,
-            complete: matches!(checked, Some(Ok(()))),
+            complete: state == Some(&InputState::Complete),
         })
     }
 

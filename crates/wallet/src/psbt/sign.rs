@@ -11,7 +11,7 @@ use mycoin_primitives::bitcoin::secp256k1::Secp256k1;
 use mycoin_primitives::{Amount, TxOut};
 
 use super::coins::{SpentCoin, covers_everything};
-use super::finalise::check_input;
+use super::finalise::{Examined, InputState};
 use super::{Psbt, PsbtError, rsa};
 use crate::error::WalletError;
 use crate::keyring::{self, DescriptorKeyring, Keyring, RsaKeyring};
@@ -65,16 +65,14 @@ impl Wallet {
             Keyring::Fixed(_) => return Err(WalletError::WatchOnly.into()),
         }
         let spent: Vec<TxOut> = coins.iter().map(|coin| coin.output.clone()).collect();
-        let mut complete = true;
-        for (input, coin) in coins.iter().enumerate() {
-            match check_input(&signed, input, &spent, self.network()) {
-                Ok(()) => {}
-                Err(PsbtError::Incomplete { .. }) => complete = false,
-                // Another's wrong signature is theirs to mend; inspecting shows it.
-                Err(_) if coin.origin.is_none() => complete = false,
-                Err(refused) => return Err(refused),
+        let states = Examined::new(&signed, &spent, self.network()).states;
+        for (input, (state, coin)) in states.iter().zip(&coins).enumerate() {
+            // Another's wrong signature is theirs to mend; inspecting shows it.
+            if let (InputState::Wrong(reason), Some(_)) = (state, coin.origin) {
+                return Err(PsbtError::SignatureRefused { input, reason: reason.clone() });
             }
         }
+        let complete = states.iter().all(|state| *state == InputState::Complete);
         let new_signatures = count(&signed).saturating_sub(count(psbt));
         Ok(SignedPsbt { psbt: signed, new_signatures, complete })
     }
