@@ -68,7 +68,13 @@ pub(crate) struct Server {
     /// A peer to stay connected to, as HOST:PORT; may be given several times.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) connect: Vec<String>,
-    /// Where to listen for peers [default: every address at the coin's port].
+    /// Whether connections with peers may be encrypted (BIP324).
+    #[arg(long, value_enum, value_name = "SWITCH", default_value = "on")]
+    pub(crate) v2transport: Switch,
+    /// A SOCKS5 proxy, such as Tor's, that dials all peers and looks up their names [default port: 9050].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) socks5: Option<String>,
+    /// Where to listen for peers [default: every address at the coin's port; with --socks5 nowhere].
     #[arg(long, value_name = "ADDR")]
     pub(crate) p2p: Option<SocketAddr>,
     /// Do not listen for peers.
@@ -97,6 +103,15 @@ pub(crate) struct Server {
     pub(crate) pin_admin: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) tls: Tls,
+}
+
+/// On or off.
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
+pub(crate) enum Switch {
+    /// Yes.
+    On,
+    /// No.
+    Off,
 }
 
 /// Certificates and the password of the private key.

@@ -29,6 +29,8 @@ struct Target {
     failures: u32,
     /// Whether it is dialled again when it fails.
     is_kept: bool,
+    /// Whether it is not to be tried with encryption.
+    is_plain: bool,
 }
 
 /// All targets, by what is dialled.
@@ -41,7 +43,7 @@ impl Dialer {
     /// Dials `target` from now on, at once.
     pub(crate) fn keep(&mut self, target: String, now: Time) {
         let state = State::Waiting { until: now };
-        let fresh = Target { state, kind: ConnectionKind::Manual, failures: 0, is_kept: true };
+        let fresh = Target { state, kind: ConnectionKind::Manual, failures: 0, is_kept: true, is_plain: false };
         let entry = self.targets.entry(target).or_insert(fresh);
         entry.is_kept = true;
         // Whoever asks again wants it now.
@@ -52,8 +54,19 @@ impl Dialer {
 
     /// Dials `target` once.
     pub(crate) fn try_once(&mut self, target: String, kind: ConnectionKind, now: Time) {
-        let fresh = Target { state: State::Waiting { until: now }, kind, failures: 0, is_kept: false };
+        let fresh = Target { state: State::Waiting { until: now }, kind, failures: 0, is_kept: false, is_plain: false };
         self.targets.entry(target).or_insert(fresh);
+    }
+
+    /// Dials `target` without encryption from now on.
+    pub(crate) fn make_plain(&mut self, target: &str) {
+        if let Some(target) = self.targets.get_mut(target) {
+            target.is_plain = true;
+        }
+    }
+
+    pub(crate) fn is_plain(&self, target: &str) -> bool {
+        self.targets.get(target).is_some_and(|target| target.is_plain)
     }
 
     pub(crate) fn has(&self, target: &str) -> bool {

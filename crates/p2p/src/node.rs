@@ -180,10 +180,11 @@ impl Node {
     }
 
     /// Whether `target` was told to us as an address without encrypted connections (BIP324). What a person or the spec
-    /// named is tried with them in any case.
+    /// named is tried with them, unless the person said otherwise.
     pub(crate) fn knows_as_v1(&self, target: &str) -> bool {
         let services = target.parse().ok().and_then(|address| self.addresses.services(&address));
-        !self.dialer.keeps(target) && services.is_some_and(|services| !services.has(ServiceFlags::P2P_V2))
+        self.dialer.is_plain(target)
+            || !self.dialer.keeps(target) && services.is_some_and(|services| !services.has(ServiceFlags::P2P_V2))
     }
 
     /// The address manager's bytes, to be kept for the next run.

@@ -71,16 +71,26 @@ impl Node {
         ctx.actions
     }
 
-    /// Stays connected with `target` from the next tick on; `false` when we did already.
-    pub fn add_peer(&mut self, now: Time, target: String) -> bool {
+    /// Stays connected with `target` from the next tick on, by encrypted connections (BIP324) only if `v2`; `false` when
+    /// we did already, and nothing changes then.
+    pub fn add_peer(&mut self, now: Time, target: String, v2: bool) -> bool {
         let is_new = !self.dialer.keeps(&target);
-        self.dialer.keep(target, now);
+        self.dialer.keep(target.clone(), now);
+        if is_new && !v2 {
+            self.dialer.make_plain(&target);
+        }
         is_new
     }
 
-    /// Dials `target` once, with the next tick.
-    pub fn try_peer(&mut self, now: Time, target: String) {
-        self.dialer.try_once(target, ConnectionKind::Manual, now);
+    /// Dials `target` once, with the next tick; by an encrypted connection (BIP324) only if `v2`.
+    pub fn try_peer(&mut self, now: Time, target: String, v2: bool) {
+        if self.dialer.has(&target) {
+            return;
+        }
+        self.dialer.try_once(target.clone(), ConnectionKind::Manual, now);
+        if !v2 {
+            self.dialer.make_plain(&target);
+        }
     }
 
     /// Dials `target` no more; a connection that stands goes on. `false` when nobody had named it.

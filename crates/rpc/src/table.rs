@@ -559,7 +559,7 @@ pub static METHODS: &[Method] = &[
         "getnetworkinfo",
         &[],
         "Says how the server takes part in the network.",
-        "object: version, subversion, protocolversion, localservices, localservicesnames, localrelay, timeoffset, networkactive, connections, connections_in, connections_out, networks, relayfee, incrementalfee, localaddresses, warnings",
+        "object: version, subversion, protocolversion, localservices, localservicesnames, localrelay, timeoffset, networkactive, connections, connections_in, connections_out, networks, relayfee, incrementalfee, localaddresses, listening (where it takes peers, or null), warnings",
         "",
     ),
     row(
@@ -593,7 +593,12 @@ pub static METHODS: &[Method] = &[
         &[
             param("node", Text, Required, "host:port of the peer"),
             param("command", Text, Required, "add: stay connected; onetry: connect once; remove: dial no more"),
-            param("v2transport", Bool, Optional("true"), "the encrypted protocol is always tried first"),
+            param(
+                "v2transport",
+                Bool,
+                Optional("as --v2transport says"),
+                "whether the encrypted protocol is tried first; not for remove",
+            ),
         ],
         "Names a peer, or forgets one that was named.",
         "null",

@@ -52,6 +52,10 @@ pub struct ServerConfig {
     pub p2p: Option<SocketAddr>,
     /// Peers to stay connected to, beside the coin's own.
     pub connect: Vec<String>,
+    /// Whether connections with peers may be encrypted (BIP324).
+    pub v2: bool,
+    /// The SOCKS5 proxy through which peers are dialled, as `host:port`.
+    pub socks5: Option<String>,
     /// What becomes of blocks' filters.
     pub filters: BlockFilters,
     /// When the built-in miner works.
@@ -97,7 +101,8 @@ impl Server {
                 addresses: read_optional(&config.folder.join(PEERS_FILE))?,
                 bans: banlist::read(&config.folder)?,
                 seed: rand::random(),
-                v2: true,
+                v2: config.v2,
+                socks5: config.socks5.clone(),
             },
             Arc::clone(&node) as Arc<dyn mycoin_p2p::Host>,
         );

@@ -35,6 +35,8 @@ pub(crate) async fn run(context: &Context, command: args::Demo) -> Result<(), Cl
         rpc_cookie: None,
         p2p: Some(local(ports.p2p)),
         connect: Vec::new(),
+        v2: true,
+        socks5: None,
         filters: mycoin_server::BlockFilters::Off,
         mining: context.network.mining,
         mine_to: Some(miner_script(context, &password)?),

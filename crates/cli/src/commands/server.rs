@@ -31,6 +31,8 @@ pub(crate) async fn run(context: &Context, command: args::Server) -> Result<(), 
         (None, _) => Some(miner_script(context, &password)?),
     };
     let everywhere = || SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), ports.p2p);
+    // Whoever hides behind a proxy does not tell everybody the way in (-proxy does the same in Bitcoin Core).
+    let listens = !command.no_listen && (command.socks5.is_none() || command.p2p.is_some());
     let config = ServerConfig {
         network: context.network.clone(),
         folder,
@@ -38,8 +40,10 @@ pub(crate) async fn run(context: &Context, command: args::Server) -> Result<(), 
         trust: tls::trust(context, &pins)?,
         rpc: command.rpc.unwrap_or_else(|| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), ports.rpc)),
         rpc_cookie: command.rpc_cookie,
-        p2p: (!command.no_listen).then(|| command.p2p.unwrap_or_else(everywhere)),
+        p2p: listens.then(|| command.p2p.unwrap_or_else(everywhere)),
         connect: command.connect,
+        v2: command.v2transport == args::Switch::On,
+        socks5: command.socks5,
         filters: kept_filters(command.blockfilterindex, command.peerblockfilters),
         mining,
         mine_to,

@@ -292,7 +292,8 @@ fn network_and_control(rpc: &Rpc) {
         "getnetworkinfo",
         json!([]),
         "version subversion protocolversion localservices localservicesnames localrelay timeoffset networkactive \
-         connections connections_in connections_out networks relayfee incrementalfee localaddresses warnings",
+         connections connections_in connections_out networks relayfee incrementalfee localaddresses \
+         listening warnings",
     );
     assert_eq!(rpc.call("getpeerinfo", json!([])), json!([]));
     assert_eq!(rpc.call("getconnectioncount", json!([])), 0);

@@ -22,7 +22,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::AbortHandle;
 
-use super::dial;
+use super::dial::Route;
 use super::driver::{Clock, Input};
 use super::transport::{Framer, Transport};
 use crate::codec::{CodecError, Outgoing};
@@ -131,6 +131,8 @@ pub(super) struct Shared {
     pub(super) magic: Magic,
     /// Whether connections may be encrypted.
     pub(super) v2: bool,
+    /// How peers are dialled.
+    pub(super) route: Route,
 }
 
 impl Shared {
@@ -256,8 +258,8 @@ impl Reader {
 
     /// Dials again, for v1: whoever knows only that ends the connection when our key comes.
     async fn fall_back(&mut self, target: &str) -> End {
-        match dial::connect(target).await {
-            Ok(stream) => self.read(stream, &mut Transport::v1(self.shared.magic)).await,
+        match self.shared.route.connect(target).await {
+            Ok((stream, _)) => self.read(stream, &mut Transport::v1(self.shared.magic)).await,
             Err(_) => End::Closed,
         }
     }

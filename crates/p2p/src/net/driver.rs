@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::connection::{Connection, Origin, Shared};
-use super::dial;
+use super::dial::DialError;
 use super::judge::{Job, Judge};
 use super::steering::Steering;
 use crate::codec::Outgoing;
@@ -59,6 +59,11 @@ pub(super) enum Input {
         address: SocketAddr,
         target: Option<String>,
         place: Option<OwnedSemaphorePermit>,
+    },
+    /// A connection could not be made.
+    Undialled {
+        target: String,
+        error: DialError,
     },
     Peers(oneshot::Sender<Vec<PeerInfo>>),
     Addresses(oneshot::Sender<Vec<u8>>),
@@ -107,6 +112,7 @@ impl Driver {
             Input::Event(event) => self.handle(event),
             Input::Message { peer, message, _permit } => self.handle(Event::Received { peer, message }),
             Input::Stream { stream, address, target, place } => self.welcome(stream, address, target, place),
+            Input::Undialled { target, error } => self.not_dialled(target, &error),
             Input::Peers(reply) => {
                 let _ = reply.send(self.peers());
             }
@@ -161,15 +167,23 @@ impl Driver {
     }
 
     fn dial(&self, target: String) {
-        let inputs = self.shared.inputs.clone();
+        let (inputs, route) = (self.shared.inputs.clone(), self.shared.route.clone());
         self.runtime.spawn(async move {
-            let connected = dial::connect(&target).await.and_then(|stream| Ok((stream.peer_addr()?, stream)));
-            let input = match connected {
-                Ok((address, stream)) => Input::Stream { stream, address, target: Some(target), place: None },
-                Err(_) => Input::Event(Event::ConnectFailed { target }),
+            let input = match route.connect(&target).await {
+                Ok((stream, address)) => Input::Stream { stream, address, target: Some(target), place: None },
+                Err(error) => Input::Undialled { target, error },
             };
             let _ = inputs.send(input);
         });
+    }
+
+    fn not_dialled(&mut self, target: String, error: &DialError) {
+        if !error.concerns_all() {
+            tracing::debug!(%target, %error, "a peer could not be dialled");
+        } else if self.log.spend(self.shared.clock.now()) {
+            tracing::warn!(%error, "peers cannot be dialled");
+        }
+        self.handle(Event::ConnectFailed { target });
     }
 
     fn welcome(

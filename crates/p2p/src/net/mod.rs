@@ -8,6 +8,7 @@ mod connection;
 mod dial;
 mod driver;
 mod judge;
+mod socks5;
 mod steering;
 mod target;
 mod transport;
@@ -25,9 +26,13 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::AbortHandle;
 
 use self::connection::Totals;
+use self::dial::Route;
 use self::driver::{Clock, Driver, Input};
 use crate::limits::INBOUND_MAX;
 use crate::{Ban, Event, Host, NetTotals, Node, NodeConfig, PeerInfo, WaitingTransaction};
+
+/// The port of a SOCKS5 proxy that names none: Tor's. Source: Bitcoin Core init.cpp, `-proxy`.
+const SOCKS5_PORT: u16 = 9050;
 
 /// How to run the peers.
 #[derive(Debug, Clone)]
@@ -46,6 +51,9 @@ pub struct P2pConfig {
     pub seed: u64,
     /// Whether connections may be encrypted (BIP324), as they are by default; else all are plain.
     pub v2: bool,
+    /// The SOCKS5 proxy through which all peers are dialled, as `host:port` (port 9050 where it names none). No name of a
+    /// peer is looked up here then.
+    pub socks5: Option<String>,
 }
 
 /// Why the peers could not be started.
@@ -79,6 +87,12 @@ pub enum P2pError {
         /// What was given.
         text: String,
     },
+    /// Not a `host:port`.
+    #[error("“{text}” is not an address of a SOCKS5 proxy; write HOST:PORT, such as 127.0.0.1:9050")]
+    BadProxy {
+        /// What was given.
+        text: String,
+    },
 }
 
 impl Failure for P2pError {
@@ -88,6 +102,7 @@ impl Failure for P2pError {
             Self::Listen { .. } => "p2p/cannot-listen",
             Self::Thread { .. } => "p2p/no-thread",
             Self::BadAddress { .. } => "p2p/bad-address",
+            Self::BadProxy { .. } => "p2p/bad-proxy",
         }
     }
 
@@ -98,7 +113,7 @@ impl Failure for P2pError {
             }
             Self::Listen { .. } => "Choose another address with --p2p ADDR, or do not listen with --no-listen.",
             Self::Thread { .. } => "Stop other programs or raise the limit of threads, then start again.",
-            Self::BadAddress { .. } => "",
+            Self::BadAddress { .. } | Self::BadProxy { .. } => "",
         }
     }
 }
@@ -117,6 +132,12 @@ impl P2p {
         let port = config.network.ports.p2p;
         let named = config.connect.iter().chain(&config.network.peers);
         let connect = named.map(|text| target::normalise(text, port)).collect::<Result<Vec<_>, _>>()?;
+        let socks5 = match &config.socks5 {
+            Some(text) => {
+                Some(target::normalise(text, SOCKS5_PORT).map_err(|_| P2pError::BadProxy { text: text.clone() })?)
+            }
+            None => None,
+        };
         let listener = match config.listen {
             Some(address) => Some(listen(address).await?),
             None => None,
@@ -128,7 +149,8 @@ impl P2p {
         let totals = Arc::new(Totals::default());
         let node_config = NodeConfig {
             connect,
-            listen: local_addr,
+            // Whoever hides behind a proxy tells nobody where he is.
+            listen: local_addr.filter(|_| socks5.is_none()),
             // Whoever names peers wants those and no others, as with Bitcoin Core's -connect.
             dial_learned: config.connect.is_empty(),
             addresses: config.addresses,
@@ -145,6 +167,7 @@ impl P2p {
             clock,
             magic: config.network.magic,
             v2: config.v2,
+            route: socks5.clone().map_or(Route::Direct, Route::Socks5),
         };
         let driver = Driver::new(node, host, judge, shared, Handle::current());
         std::thread::Builder::new()
@@ -152,7 +175,9 @@ impl P2p {
             .spawn(move || driver.run(&received))
             .map_err(|source| P2pError::Thread { source })?;
         let listening = listener.map(|listener| tokio::spawn(accept(listener, inputs.clone())).abort_handle());
-        Ok(P2pHandle { shared: Arc::new(Shared { inputs, local_addr, totals, port, listening }) })
+        Ok(P2pHandle {
+            shared: Arc::new(Shared { inputs, local_addr, totals, port, listening, v2: config.v2, socks5 }),
+        })
     }
 }
 
@@ -197,12 +222,24 @@ struct Shared {
     /// The network's port, for targets without one.
     port: u16,
     listening: Option<AbortHandle>,
+    v2: bool,
+    socks5: Option<String>,
 }
 
 impl P2pHandle {
     /// Where we listen; `None` when we don't.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.shared.local_addr
+    }
+
+    /// Whether connections may be encrypted (BIP324).
+    pub fn v2(&self) -> bool {
+        self.shared.v2
+    }
+
+    /// The SOCKS5 proxy through which peers are dialled, as `host:port`.
+    pub fn socks5(&self) -> Option<&str> {
+        self.shared.socks5.as_deref()
     }
 
     /// Says that the best chain has a new tip (whether peers, RPC or the miner brought it). Call it once per change, after

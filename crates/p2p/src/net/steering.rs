@@ -88,25 +88,26 @@ impl P2pHandle {
         done.await.unwrap_or(false)
     }
 
-    /// Stays connected with `target` from now on; `false` when that was so before.
+    /// Stays connected with `target` from now on, by encrypted connections (BIP324) only if `v2`; `false` when that was
+    /// so before.
     ///
     /// # Errors
     ///
     /// [`P2pError::BadAddress`].
-    pub async fn add_peer(&self, target: &str) -> Result<bool, P2pError> {
+    pub async fn add_peer(&self, target: &str, v2: bool) -> Result<bool, P2pError> {
         let target = target::normalise(target, self.shared.port)?;
-        let done = self.steer(move |node, now, _| (node.add_peer(now, target), Vec::new()));
+        let done = self.steer(move |node, now, _| (node.add_peer(now, target, v2), Vec::new()));
         Ok(done.await.unwrap_or(false))
     }
 
-    /// Connects with `target` once.
+    /// Connects with `target` once; by an encrypted connection (BIP324) only if `v2`.
     ///
     /// # Errors
     ///
     /// [`P2pError::BadAddress`].
-    pub async fn try_peer(&self, target: &str) -> Result<(), P2pError> {
+    pub async fn try_peer(&self, target: &str, v2: bool) -> Result<(), P2pError> {
         let target = target::normalise(target, self.shared.port)?;
-        self.steer(move |node, now, _| (node.try_peer(now, target), Vec::new())).await;
+        self.steer(move |node, now, _| (node.try_peer(now, target, v2), Vec::new())).await;
         Ok(())
     }
 

@@ -12,5 +12,6 @@ mod relay;
 mod simulation;
 mod slots;
 mod sockets;
+mod socks5;
 mod toy;
 mod transport;

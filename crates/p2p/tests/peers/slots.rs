@@ -379,9 +379,9 @@ fn a_connection_for_blocks_alone_tells_nothing_else() {
 #[test]
 fn named_peers_can_be_added_tried_and_removed() {
     let mut place = Place::new(NodeConfig::default());
-    assert!(place.node.add_peer(place.now, "20.0.0.1:1".to_owned()));
-    assert!(!place.node.add_peer(place.now, "20.0.0.1:1".to_owned()), "it was added before");
-    place.node.try_peer(place.now, "20.0.0.2:1".to_owned());
+    assert!(place.node.add_peer(place.now, "20.0.0.1:1".to_owned(), true));
+    assert!(!place.node.add_peer(place.now, "20.0.0.1:1".to_owned(), true), "it was added before");
+    place.node.try_peer(place.now, "20.0.0.2:1".to_owned(), true);
     place.runs(1);
     assert_eq!(place.kinds(), BTreeMap::from([(ConnectionKind::Manual, 2)]));
     let added = place.node.added_peers();

@@ -41,6 +41,7 @@ pub(crate) fn config(connect: &[String], seed: u64) -> P2pConfig {
         bans: Vec::new(),
         seed,
         v2: true,
+        socks5: None,
     }
 }
 

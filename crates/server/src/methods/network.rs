@@ -20,10 +20,12 @@ const SUBVERSION: &str = concat!("/MyCoin:", env!("CARGO_PKG_VERSION"), "/");
 const PROTOCOL_VERSION: u32 = 70_016;
 /// The time over which a limit on sending would count, in seconds. Source: `MAX_UPLOAD_TIMEFRAME`, net.h.
 const UPLOAD_TIMEFRAME: u32 = 24 * 60 * 60;
-/// NODE_NETWORK, NODE_WITNESS and NODE_P2P_V2.
-const LOCAL_SERVICES: u64 = 1 | 1 << 3 | 1 << 11;
+/// NODE_NETWORK and NODE_WITNESS.
+const LOCAL_SERVICES: u64 = 1 | 1 << 3;
 /// Compact filters (BIP157).
 const NODE_COMPACT_FILTERS: u64 = 1 << 6;
+/// Encrypted connections (BIP324).
+const NODE_P2P_V2: u64 = 1 << 11;
 
 fn service_names(services: u64) -> Vec<&'static str> {
     const NAMES: [(u32, &str); 7] = [
@@ -48,9 +50,9 @@ pub(super) fn network_info(node: &Node, _: &Params) -> Answer {
         .map(|address| json!({"address": address.ip().to_string(), "port": address.port(), "score": 1}))
         .into_iter()
         .collect();
-    let reachable = |name: &str| json!({"name": name, "limited": false, "reachable": true, "proxy": "", "proxy_randomize_credentials": false});
-    let filters = if node.kept_filters.are_served() { NODE_COMPACT_FILTERS } else { 0 };
-    let services = LOCAL_SERVICES | filters;
+    let v2 = node.peers().is_some_and(mycoin_p2p::P2pHandle::v2);
+    let services = if v2 { LOCAL_SERVICES | NODE_P2P_V2 } else { LOCAL_SERVICES };
+    let services = if node.kept_filters.are_served() { services | NODE_COMPACT_FILTERS } else { services };
     Ok(json!({
         "version": VERSION,
         "subversion": SUBVERSION,
@@ -63,12 +65,36 @@ pub(super) fn network_info(node: &Node, _: &Params) -> Answer {
         "connections": totals.inbound + totals.outbound,
         "connections_in": totals.inbound,
         "connections_out": totals.outbound,
-        "networks": [reachable("ipv4"), reachable("ipv6")],
+        "networks": networks(node.peers().and_then(mycoin_p2p::P2pHandle::socks5)),
         "relayfee": rate(info.relay_rate),
         "incrementalfee": rate(info.incremental_rate),
         "localaddresses": addresses,
+        // Not among Bitcoin Core's fields: for those who join by a proxy.
+        "listening": listening.map(|address| address.to_string()),
         "warnings": [],
     }))
+}
+
+/// The kinds of addresses, and the proxy by which they are dialled. Source: `GetNetworksInfo`; `-proxy`, init.cpp: it serves
+/// all but I2P, which has a protocol of its own.
+fn networks(socks5: Option<&str>) -> Value {
+    let row = |name: &str, is_reachable: bool, proxy: Option<&str>| {
+        json!({
+            "name": name,
+            "limited": !is_reachable,
+            "reachable": is_reachable,
+            "proxy": proxy.unwrap_or_default(),
+            "proxy_randomize_credentials": proxy.is_some(),
+        })
+    };
+    json!([
+        row("ipv4", true, socks5),
+        row("ipv6", true, socks5),
+        // By name alone, through the proxy: addresses of this kind are not learned.
+        row("onion", socks5.is_some(), socks5),
+        row("i2p", false, None),
+        row("cjdns", false, socks5),
+    ])
 }
 
 pub(super) async fn peer_info(node: &Node) -> Answer {
@@ -82,6 +108,17 @@ fn by_message(bytes: &BTreeMap<&'static str, u64>) -> Value {
     bytes.iter().map(|(command, bytes)| (name(command), Value::from(*bytes))).collect::<Map<_, _>>().into()
 }
 
+/// Source: `GetNetworkName`, netbase.cpp, of what `ConnectedThroughNetwork` gives.
+fn network_name(peer: &PeerInfo, is_known: bool) -> &'static str {
+    let host = peer.target.as_deref().and_then(|target| target.rsplit_once(':')).map_or("", |(host, _)| host);
+    match peer.address {
+        _ if !is_known && host.ends_with(".onion") => "onion",
+        _ if !is_known => "not_publicly_routable",
+        std::net::SocketAddr::V4(_) => "ipv4",
+        std::net::SocketAddr::V6(_) => "ipv6",
+    }
+}
+
 fn peer_json(peer: &PeerInfo) -> Value {
     let seconds = |time: Option<Time>| time.map_or(0, Time::unix_seconds);
     let height = |height: Option<mycoin_primitives::Height>| height.map_or(-1, |height| i64::from(height.to_u32()));
@@ -90,14 +127,17 @@ fn peer_json(peer: &PeerInfo) -> Value {
         fields.insert(name.to_owned(), value);
     };
     put("id", peer.id.0.into());
-    put("addr", peer.address.to_string().into());
+    // Behind a proxy nobody here knows the address of a name.
+    let is_known = !peer.address.ip().is_unspecified();
+    let name = peer.target.as_ref().filter(|_| !is_known);
+    put("addr", name.cloned().unwrap_or_else(|| peer.address.to_string()).into());
     if let Some(address) = peer.local_address {
         put("addrbind", address.to_string().into());
     }
     if let Some(address) = peer.our_address.filter(|address| !address.ip().is_unspecified()) {
         put("addrlocal", address.to_string().into());
     }
-    put("network", if peer.address.is_ipv4() { "ipv4" } else { "ipv6" }.into());
+    put("network", network_name(peer, is_known).into());
     put("services", format!("{:016x}", peer.services).into());
     put("servicesnames", json!(service_names(peer.services)));
     put("relaytxes", peer.relays_transactions.into());

@@ -23,13 +23,18 @@ fn bad_address(error: &P2pError) -> RpcError {
 /// Source: `addnode`. An error's words are Core's, for programs compare them.
 pub(super) async fn add_node(node: &Node, params: &Params) -> Answer {
     let (target, handle) = (params.str("node")?, peers(node)?);
+    let v2 = params.opt_bool("v2transport").unwrap_or(handle.v2());
+    if v2 && !handle.v2() {
+        let text = "Error: v2transport requested but not enabled (see -v2transport)";
+        return Err(RpcError::invalid_parameter(text));
+    }
     match params.str("command")? {
         "add" => {
-            if !handle.add_peer(target).await.map_err(|error| bad_address(&error))? {
+            if !handle.add_peer(target, v2).await.map_err(|error| bad_address(&error))? {
                 return Err(RpcError::new(RpcError::NODE_ALREADY_ADDED, "Error: Node already added"));
             }
         }
-        "onetry" => handle.try_peer(target).await.map_err(|error| bad_address(&error))?,
+        "onetry" => handle.try_peer(target, v2).await.map_err(|error| bad_address(&error))?,
         "remove" => {
             if !handle.remove_peer(target).await.unwrap_or(false) {
                 let text = "Error: Node could not be removed. It has not been added previously.";

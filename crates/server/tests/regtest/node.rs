@@ -86,6 +86,8 @@ impl Node {
             rpc_cookie: Some(local),
             p2p,
             connect: Vec::new(),
+            v2: true,
+            socks5: None,
             filters,
             mining: MiningTrigger::Off,
             mine_to: None,

@@ -152,3 +152,26 @@ fn a_named_peer_is_shown_banned_and_comes_back() {
         (-8, "Network not recognized: carrier".to_owned())
     );
 }
+
+#[test]
+fn a_peer_is_met_without_encryption_where_its_owner_says_so() {
+    let (first, second) = (Node::start().restart(), Node::start());
+    let address = first.p2p_address();
+    for (command, v2, transport) in [("onetry", false, "v1"), ("add", true, "v2")] {
+        assert_eq!(second.call("addnode", json!([address, command, v2])), Value::Null);
+        until("the handshake", || {
+            let peers = second.call("getpeerinfo", json!([]));
+            peers[0]["version"].as_u64().is_some_and(|version| version > 0)
+        });
+        let peer = second.call("getpeerinfo", json!([]))[0].take();
+        assert_eq!(peer["transport_protocol_type"], transport);
+        assert_eq!(peer["session_id"].as_str().map(str::len), Some(if v2 { 64 } else { 0 }));
+        assert_eq!(second.call("disconnectnode", json!([address])), Value::Null);
+        until("the end", || second.call("getconnectioncount", json!([])) == 0);
+    }
+    let networks = second.call("getnetworkinfo", json!([]))["networks"].take();
+    let reachable = |at: usize| (networks[at]["name"].clone(), networks[at]["reachable"].clone());
+    assert_eq!(reachable(0), ("ipv4".into(), true.into()));
+    assert_eq!((reachable(2), reachable(4)), (("onion".into(), false.into()), ("cjdns".into(), false.into())));
+    assert_eq!((&networks[0]["proxy"], &networks[0]["proxy_randomize_credentials"]), (&json!(""), &json!(false)));
+}

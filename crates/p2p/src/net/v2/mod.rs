@@ -86,7 +86,12 @@ impl fmt::Debug for Ours {
     }
 }
 
-fn fill(bytes: &mut [u8]) -> io::Result<()> {
+/// Random bytes of the operating system.
+///
+/// # Errors
+///
+/// When it has none.
+pub(super) fn fill(bytes: &mut [u8]) -> io::Result<()> {
     OsRng.try_fill_bytes(bytes).map_err(io::Error::other)
 }
 

@@ -73,6 +73,23 @@ async fn a_server_without_v2_is_met_in_v1_whoever_dials() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_was_named_as_one_without_v2_is_dialled_in_v1() {
+    for is_kept in [true, false] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let target = listener.local_addr().expect("bound").to_string();
+        let server = Server::start(&[], 1).await;
+        if is_kept {
+            assert!(server.p2p.add_peer(&target, false).await.expect("an address"));
+        } else {
+            server.p2p.try_peer(&target, false).await.expect("an address");
+        }
+        let mut wire = accept(&listener).await;
+        assert_eq!(wire.read::<16>().await[..], v1_beginning());
+        server.p2p.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_v2_switched_off_the_first_bytes_are_v1s() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let target = listener.local_addr().expect("bound").to_string();
