@@ -18,7 +18,7 @@ pub(crate) struct Cli {
 /// Options that every command takes.
 #[derive(Args, Clone)]
 pub(crate) struct Global {
-    /// The coin: demo, mycoin, regtest, or the path of a spec file.
+    /// The coin: demo, mycoin, regtest, the name of one that was joined, or the path of a spec file.
     #[arg(long, global = true, value_name = "NETWORK", default_value = "demo")]
     pub(crate) network: String,
     /// The folder that holds everything [default: ~/.mycoin].
@@ -48,7 +48,7 @@ pub(crate) enum Command {
     /// Make and show the certificates of server, proxy and administrator.
     #[command(subcommand)]
     Certs(Certs),
-    /// Show and check the spec file of a coin.
+    /// Show, check and join a coin.
     #[command(subcommand)]
     Network(Network),
 }
@@ -318,13 +318,29 @@ pub(crate) enum Certs {
 
 #[derive(Subcommand)]
 pub(crate) enum Network {
-    /// Print what the chosen coin is.
-    Show,
+    /// Print what the chosen coin is, and the string by which others join it.
+    Show {
+        /// Where others reach its proxy, for the string [default: the one on this machine].
+        #[arg(long, value_name = "HOST:PORT")]
+        at: Option<String>,
+    },
+    /// Make a coin of others known here: shows its name and hash, and asks.
+    Join(Join),
     /// Check a spec file; says which field is wrong and what is allowed.
     Check {
         /// The spec file.
         file: PathBuf,
     },
+}
+
+#[derive(Args)]
+pub(crate) struct Join {
+    /// HOST:PORT or URL of the coin's proxy, or the string that `mycoin network show` prints there.
+    #[arg(value_name = "HOST:PORT|STRING")]
+    pub(crate) coin: String,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use mycoin_files::{Readers, ensure_private_dir};
-use mycoin_primitives::Network;
+use mycoin_primitives::{Network, SPEC_LIMIT};
 use serde::{Deserialize, Serialize};
 
 use crate::args::Global;
@@ -12,8 +12,8 @@ use crate::error::{CliError, files_error};
 
 /// The file in the coin's folder that names the addresses of a demo that is running.
 const ADDRESSES_FILE: &str = "addresses.json";
-/// The largest spec file that is read, in bytes.
-const SPEC_FILE_LIMIT: u64 = 64 * 1024;
+/// The file in the folder of a coin that was joined: its spec.
+pub(crate) const SPEC_FILE: &str = "network.toml";
 
 /// The coin and the folder that a command works with.
 pub(crate) struct Context {
@@ -46,7 +46,7 @@ impl Context {
             (None, Some(home)) if !home.is_empty() => PathBuf::from(home).join(".mycoin"),
             (None, _) => return Err(CliError::usage("there is no home folder", "Say where to work with --dir DIR.")),
         };
-        let network = load_network(&global.network)?;
+        let network = load_network(&root, &global.network)?;
         Ok(Self { network, network_choice: global.network.clone(), root, json: global.json })
     }
 
@@ -95,25 +95,49 @@ impl Context {
     }
 }
 
-/// The shipped network of that name, or the one that a spec file describes.
-pub(crate) fn load_network(choice: &str) -> Result<Network, CliError> {
-    if let Some(network) = Network::named(choice) {
+/// The network of that name that is shipped or was joined, or the one that a spec file describes.
+fn load_network(root: &Path, choice: &str) -> Result<Network, CliError> {
+    if let Some(network) = known_network(root, choice)? {
         return Ok(network);
     }
     let path = Path::new(choice);
     if !path.exists() {
-        let sentence = format!("“{choice}” is neither a shipped network nor a spec file");
-        return Err(CliError::usage(sentence, "Choose demo, mycoin, regtest, or the path of a spec file."));
+        let sentence = format!("“{choice}” is neither a shipped network, nor one that was joined, nor a spec file");
+        return Err(CliError::usage(
+            sentence,
+            "Choose demo, mycoin, regtest, a joined coin, or the path of a spec file.",
+        ));
     }
     read_spec(path)
+}
+
+/// The network that this name stands for in the folder `root`: the one that was joined, with the peers that it was joined
+/// by, else the shipped one.
+pub(crate) fn known_network(root: &Path, name: &str) -> Result<Option<Network>, CliError> {
+    let shipped = Network::named(name);
+    let is_name = !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
+    let file = root.join(name).join(SPEC_FILE);
+    if !is_name || !file.exists() {
+        return Ok(shipped);
+    }
+    let text = mycoin_files::read_private(&file).map_err(|error| files_error(&error))?;
+    let joined = Network::from_toml(&String::from_utf8_lossy(&text))?;
+    // The folder says which coin lies in it; whoever edited the file made another one.
+    let is_other = shipped.is_some_and(|shipped| !shipped.differences(&joined).is_empty()) || joined.name != name;
+    if is_other {
+        let sentence = format!("{} does not describe the coin {name}", file.display());
+        return Err(CliError::new("spec/other-coin", sentence, "Delete that file, and join the coin again."));
+    }
+    Ok(Some(joined))
 }
 
 /// Reads and checks a spec file.
 pub(crate) fn read_spec(path: &Path) -> Result<Network, CliError> {
     use std::io::Read as _;
     let mut text = String::new();
+    // One more byte than allowed, so that a longer file is not taken for its beginning.
     std::fs::File::open(path)
-        .and_then(|file| file.take(SPEC_FILE_LIMIT).read_to_string(&mut text))
+        .and_then(|file| file.take(SPEC_LIMIT as u64 + 1).read_to_string(&mut text))
         .map_err(|error| CliError::new("spec/unreadable", format!("cannot read {}: {error}", path.display()), ""))?;
     Ok(Network::from_toml(&text)?)
 }

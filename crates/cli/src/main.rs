@@ -44,7 +44,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         #[cfg(feature = "app")]
         Command::App(command) => commands::app::run(&context, &command), // The window needs the main thread.
-        Command::Network(command) => commands::network::run(&context, &command),
+        Command::Network(command) => block_on(commands::network::run(&context, &command)),
         Command::Certs(command) => commands::certs::run(&context, command),
         Command::Demo(command) => block_on(commands::demo::run(&context, command)),
         Command::Server(command) => block_on(commands::server::run(&context, command)),

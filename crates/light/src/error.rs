@@ -63,6 +63,12 @@ pub enum LightError {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// The coin that it offers is none.
+    #[error("The proxy offers no coin that can be joined: {reason}")]
+    BadSpec {
+        /// What is wrong, in one plain line.
+        reason: String,
+    },
     /// The proxy serves another coin.
     #[error("The proxy at {url} does not serve {expected}: its first block is {found}.")]
     WrongNetwork {
@@ -89,6 +95,7 @@ impl Failure for LightError {
             Self::TooManyRequests { .. } => "proxy/too-many-requests",
             Self::BadAnswer { .. } => "proxy/bad-answer",
             Self::AnswerTooLong { .. } => "proxy/answer-too-long",
+            Self::BadSpec { .. } => "proxy/bad-spec",
             Self::WrongNetwork { .. } => "proxy/wrong-network",
             Self::Proof(_) => "proxy/bad-proof",
         }
@@ -103,6 +110,7 @@ impl Failure for LightError {
             Self::NotFound { .. } => "",
             Self::Refused { next, .. } => next,
             Self::TooManyRequests { .. } => "Wait, then try again.",
+            Self::BadSpec { .. } => "Tell who runs the proxy, or join by another one.",
             Self::BadAnswer { .. } | Self::AnswerTooLong { .. } | Self::Proof(_) => {
                 "Use another proxy, and do not trust what this one showed."
             }

@@ -17,6 +17,7 @@ mod header_chain;
 mod header_file;
 mod header_sync;
 mod http;
+mod offer;
 mod proof;
 mod refusal;
 
@@ -30,4 +31,5 @@ pub use error::LightError;
 pub use events::{EventStream, ProxyEvent};
 pub use header_chain::HeaderChain;
 pub use header_sync::{HeaderProgress, OnHeaders};
+pub use offer::{NetworkOffer, offered_network};
 pub use proof::{ProofError, Proofs, verify_inclusion};

@@ -4,6 +4,7 @@
 pub(crate) mod app;
 pub(crate) mod certs;
 pub(crate) mod demo;
+pub(crate) mod join;
 pub(crate) mod network;
 pub(crate) mod proxy;
 pub(crate) mod rpc;

@@ -5,5 +5,6 @@ mod certificates;
 mod cookie;
 mod crash;
 mod home;
+mod join;
 mod peers;
 mod session;

@@ -49,6 +49,7 @@ pub(crate) fn router(state: App) -> Router {
         .nest("/api", api)
         .route("/health", get(own::health))
         .route("/status", get(own::status))
+        .route("/network", get(own::network))
         .route("/connect", post(prototype::connect))
         .route("/nodes", get(prototype::nodes))
         .route("/transaction", post(prototype::transaction))

@@ -68,6 +68,15 @@ pub(super) async fn status(Shared(app): Shared<App>) -> Result<Json<Value>, ApiE
     .await
 }
 
+/// The coin's spec, for whoever joins: the file's text, the coin's hash, and where the base server listens for peers, as far
+/// as it answers.
+pub(super) async fn network(Shared(app): Shared<App>) -> Json<Value> {
+    let info = ask::<Value>(&*app.upstream, "getnetworkinfo", Value::Null).await;
+    let listening = info.ok().and_then(|mut info| info.get_mut("listening").map(Value::take));
+    let hash = app.network.spec_hash().to_string();
+    Json(json!({ "name": app.network.name, "hash": hash, "spec": app.network.to_toml(), "listening": listening }))
+}
+
 /// What the base server's built-in miner does.
 pub(super) async fn mining(Shared(app): Shared<App>) -> Result<Json<MinerInfo>, ApiError> {
     Ok(Json(ask(&*app.upstream, "getminerinfo", Value::Null).await?))

@@ -9,6 +9,7 @@ use mycoin_testkit::keys::Key;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
+use super::fake::Mood;
 use super::{Outcome, any_port, eventually, running, status_of};
 use crate::routes::BODY_LIMIT;
 use crate::serve::CONNECTIONS_OF_ONE;
@@ -39,6 +40,20 @@ async fn a_network_without_faucet_says_so() -> Outcome {
     let proxy = running(&Network::mycoin(), 0).await?;
     let refused = proxy.client.faucet("x").await.expect_err("the real network has no faucet");
     assert_eq!(refused.code(), "faucet/off");
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_joins_gets_the_spec_and_the_servers_port() -> Outcome {
+    let proxy = running(&Network::demo(), 0).await?;
+    let offer = mycoin_light::offered_network(proxy.client.url()).await?;
+    assert_eq!((offer.network, offer.peer.as_deref()), (Network::demo(), Some("127.0.0.1:7799")));
+    // The coin is what it is while the base server is away.
+    proxy.server.set_mood(Mood::Away);
+    let offer = mycoin_light::offered_network(proxy.client.url()).await?;
+    assert_eq!((offer.network.spec_hash(), offer.peer), (Network::demo().spec_hash(), None));
+    let answer = proxy.get("/network").await?;
+    assert!(answer.contains(&Network::demo().spec_hash().to_string()), "{answer}");
     Ok(())
 }
 

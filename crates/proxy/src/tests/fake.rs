@@ -126,6 +126,7 @@ impl Fake {
                 Ok(json!({ "hash": inner.chain.tip().block_hash(), "height": height, "txid": "", "amount": 50 }))
             }
             "getconnectioncount" => Ok(json!(1)),
+            "getnetworkinfo" => Ok(json!({ "listening": "0.0.0.0:7799", "localaddresses": [] })),
             "estimatesmartfee" => Ok(json!({ "feerate": 0.00002, "blocks": param(0) })),
             "getminerinfo" => Ok(json!({
                 "state": "idle", "trigger": { "transactions": 2 }, "waiting": 1, "needed": 1,
