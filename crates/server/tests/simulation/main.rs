@@ -146,6 +146,6 @@ fn the_harness_sees_a_node_that_keeps_its_payments() {
 #[test]
 fn the_harness_sees_that_an_honest_node_is_blamed() {
     let ground = Ground::new();
-    let seen = (0..3).any(|seed| faults_of(Defect::ChangesBlocks, seed, &ground).contains("blames honest node 0"));
+    let seen = (0..12).any(|seed| faults_of(Defect::ChangesBlocks, seed, &ground).contains("blames honest node 0"));
     assert!(seen);
 }
