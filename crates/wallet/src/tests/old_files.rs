@@ -2,22 +2,30 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use super::keys::abandon;
 use super::*;
+use crate::{ScriptKind, WalletKeys, cosigner_key};
 
 /// A network that no change of ours can move: regtest's chain, with RSA locks.
 fn network() -> Network {
     Network { rsa: true, ..Network::regtest() }
 }
 
-/// Opens a copy of a sample, looks at what it holds, and signs with it.
-fn open(file: &[u8], kind: KeyKind, addresses: &[&str], balance: u64) {
-    let tmp = tempfile::tempdir().expect("a temporary folder");
+/// A folder that holds a copy of a sample.
+fn folder_with(tmp: &tempfile::TempDir, file: &[u8]) -> WalletFolder {
     let folder = folder(tmp.path(), &network());
     std::fs::create_dir(folder.path()).expect("a free place");
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).expect("ours");
     let path = folder.path().join("alice.wallet");
     std::fs::write(&path, file).expect("ours");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("ours");
+    folder
+}
+
+/// Opens a copy of a sample, looks at what it holds, and signs with it.
+fn open(file: &[u8], kind: KeyKind, addresses: &[&str], balance: u64) {
+    let tmp = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder_with(&tmp, file);
     let wallet = folder.open(&name("alice"), Unlock::Password(&password())).expect("an old file");
     assert_eq!((wallet.kind(), wallet.can_sign()), (kind, true));
     let handed_out: Vec<String> = wallet.addresses().into_iter().map(|address| address.address).collect();
@@ -63,4 +71,53 @@ fn version_1_rsa() {
         &["bcrt1srqhshcpdcngv7lacw4nnqq38y6435vdrcxgmrw4mpaee5etlwtws0djqa4"],
         699_999_470,
     );
+}
+
+/// The keys of the samples of version 2, by their names.
+fn keys_of(sample: &str) -> WalletKeys {
+    let (network, none) = (network(), Passphrase::none());
+    let passphrase = Passphrase::new("TREZOR");
+    let words = |byte: u8| RecoveryWords::from_entropy(&[byte; 16]).expect("a good length");
+    let key = |byte| cosigner_key(&words(byte), &none, 0, &network).expect("derivable");
+    let keys = match sample {
+        "segwit" => WalletKeys::from_words(&abandon(), &none, ScriptKind::Segwit, 0, &network),
+        "passphrase" => WalletKeys::from_words(&abandon(), &passphrase, ScriptKind::Taproot, 3, &network),
+        "multisig" => WalletKeys::multisig(2, &[1, 2, 3].map(key), Some((&words(2), &none, 0)), &network),
+        "descriptor" => WalletKeys::from_descriptors(
+            "wpkh(tprv8ZgxMBicQKsPcwcD4gSnMti126ZiETsuX7qwrtMypr6FBwAP65puFn4v6c3jrN9VwtMRMph6nyT63NrfUL4C3nBzPcduzVSuHD7zbX2JKVc/84h/1h/0h/<0;1>/*)",
+            &network,
+        ),
+        "watching" => WalletKeys::watch_account(&key(1), Some(ScriptKind::Taproot), &network),
+        "address" => {
+            WalletKeys::watch_address("bcrt1p8wpt9v4frpf3tkn0srd97pksgsxc5hs52lafxwru9kgeephvs7rqjeprhg", &network)
+        }
+        _ => panic!("there is no sample {sample}"),
+    };
+    keys.unwrap_or_else(|error| panic!("{sample}: {error}"))
+}
+
+#[test]
+fn version_2_of_every_kind() {
+    let samples: [(&str, &[u8]); 6] = [
+        ("segwit", include_bytes!("../../tests/files/version-2-segwit.wallet")),
+        ("passphrase", include_bytes!("../../tests/files/version-2-passphrase.wallet")),
+        ("multisig", include_bytes!("../../tests/files/version-2-multisig.wallet")),
+        ("descriptor", include_bytes!("../../tests/files/version-2-descriptor.wallet")),
+        ("watching", include_bytes!("../../tests/files/version-2-watching.wallet")),
+        ("address", include_bytes!("../../tests/files/version-2-address.wallet")),
+    ];
+    for (sample, file) in samples {
+        let tmp = tempfile::tempdir().expect("a temporary folder");
+        let folder = folder_with(&tmp, file);
+        let mut wallet = folder.open(&name("alice"), Unlock::Password(&password())).expect(sample);
+        let keys = keys_of(sample);
+        assert_eq!((wallet.kind(), wallet.can_sign()), (keys.kind(), !keys.secret.is_empty()), "{sample}");
+        let first = keys.first_address(&network()).expect("derivable");
+        assert_eq!(wallet.next_address().expect("written").address, first, "{sample}");
+        match wallet.secret(&password()) {
+            Ok(secret) => assert_eq!(*secret, *keys.secret, "{sample}"),
+            Err(WalletError::WatchOnly) => assert!(!wallet.can_sign(), "{sample}"),
+            Err(error) => panic!("{sample}: {error}"),
+        }
+    }
 }
