@@ -38,9 +38,7 @@ fn a_block_that_it_announces_at_once_is_put_together_from_what_waits() {
     let tip = stock.chain.tip();
     assert!(stock.requested.contains(&Inventory::CompactBlock(tip)), "one new block at the tip");
     let is_chosen = SendCmpct { send_compact: true, version: 2 };
-    stock.serve_until("our choice of it", |stock| {
-        stock.heard.iter().any(|message| *message == NetworkMessage::SendCmpct(is_chosen))
-    });
+    stock.serve_until("our choice of it", |stock| stock.heard.contains(&NetworkMessage::SendCmpct(is_chosen)));
 
     let known: Vec<_> = [1, 3].map(|height| stock.chain.payment(height, 10_000)).to_vec();
     for payment in &known {
