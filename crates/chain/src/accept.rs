@@ -37,12 +37,19 @@ impl Chain {
     /// That of the first which is refused; those before it stay.
     pub fn accept_headers(&self, headers: &[Header], now: u32) -> Result<usize, AcceptError> {
         self.writing(|| {
-            let mut added = 0;
-            for header in headers {
-                let (_, status) = self.place_header(header, now)?;
-                added += usize::from(status == HeaderStatus::Added);
+            let mut added = Vec::new();
+            let placed: Result<(), AcceptError> = headers.iter().try_for_each(|header| {
+                let (id, status) = self.find_or_insert(header, now)?;
+                if status == HeaderStatus::Added {
+                    added.push(id);
+                }
+                Ok(())
+            });
+            // One commit for all of them, and before the refusal of one is told.
+            if !added.is_empty() {
+                self.keep_entries(&added)?;
             }
-            Ok(added)
+            placed.map(|()| added.len())
         })
     }
 
@@ -56,6 +63,23 @@ impl Chain {
     /// [`AcceptError`] names the rule that the block breaks; the best chain is then what it was before.
     /// [`AcceptError::Chain`] says nothing about the block: the chain halts, and the process should end.
     pub fn accept_block(&self, block: Arc<Block>, now: u32) -> Result<Accepted, AcceptError> {
+        self.accept_block_telling(block, now, |_| {})
+    }
+
+    /// As [`Self::accept_block`], and calls `is_sound` with a new block when everything holds that needs no coins: its proof of
+    /// work, its place, its Merkle roots. Peers may be told of it then, before the rest is checked.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::accept_block`].
+    ///
+    /// Source: Bitcoin Core, `NewPoWValidBlock`, called by `AcceptBlock`, validation.cpp.
+    pub fn accept_block_telling(
+        &self,
+        block: Arc<Block>,
+        now: u32,
+        is_sound: impl FnOnce(&Arc<Block>),
+    ) -> Result<Accepted, AcceptError> {
         self.writing(|| {
             let hash = block.block_hash();
             // Before the header is placed: what a block breaks alone leaves no mark, should anybody find another body for it.
@@ -65,11 +89,15 @@ impl Chain {
                 return Ok(Accepted { status: BlockStatus::Known, events: Vec::new(), refused: Vec::new() });
             }
             self.check_in_context(id, hash, &checked)?;
+            is_sound(checked.block());
             let bytes = encode::serialize(checked.block().as_ref());
             let position = self.store.append_block(&bytes).map_err(ChainError::from)?;
             self.note_stored(id, position, checked.block())?;
             let activation = self.activate(Some((id, checked)))?;
-            self.store.sync().map_err(ChainError::from)?;
+            // A step of the tip is on disk, and with it all that was committed before it.
+            if !activation.ends_with_a_step() {
+                self.store.sync().map_err(ChainError::from)?;
+            }
             activation.outcome_for(hash, self.index.read().is_on_best_chain(id))
         })
     }
@@ -100,8 +128,18 @@ impl Chain {
         self.scripts.run(&effects.script_checks).map_err(broken)
     }
 
-    /// Finds the header in the index, or checks it and puts it there.
+    /// Finds the header in the index, or checks it, puts it there and keeps it.
     pub(crate) fn place_header(&self, header: &Header, now: u32) -> Result<(Id, HeaderStatus), AcceptError> {
+        let (id, status) = self.find_or_insert(header, now)?;
+        match status {
+            HeaderStatus::Added => self.keep_entries(&[id])?,
+            HeaderStatus::Known => {}
+        }
+        Ok((id, status))
+    }
+
+    /// Finds the header in the index, or checks it and puts it there; keeping it is the caller's.
+    fn find_or_insert(&self, header: &Header, now: u32) -> Result<(Id, HeaderStatus), AcceptError> {
         let hash = header.block_hash();
         let known = {
             let index = self.index.read();
@@ -122,7 +160,6 @@ impl Chain {
         }
         consensus::check_header_in_context(header, &self.network, &self.index.branch(parent), now).map_err(broken)?;
         let id = self.index.write().insert(hash, *header, Some(parent));
-        self.keep_entries(&[id])?;
         Ok((id, HeaderStatus::Added))
     }
 

@@ -21,6 +21,11 @@ pub(crate) struct Activation {
 }
 
 impl Activation {
+    /// Whether the last thing that it wrote was a step of the tip, and no mark on a block that was refused.
+    pub(crate) fn ends_with_a_step(&self) -> bool {
+        !self.events.is_empty() && self.refused.is_empty()
+    }
+
     /// What it means for the block whose arrival set it off.
     pub(crate) fn outcome_for(mut self, block: BlockHash, on_best_chain: bool) -> Result<Accepted, AcceptError> {
         let own = self.refused.iter().position(|(hash, _)| *hash == block);

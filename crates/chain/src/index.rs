@@ -192,7 +192,8 @@ impl BlockIndex {
 
     /// The last block that both the best chain and the branch ending in `id` hold.
     pub(crate) fn fork_with_best(&self, id: Id) -> Id {
-        let mut at = id;
+        // Nothing above the tip is on the best chain, and headers may be far above it.
+        let mut at = self.ancestor(id, self.get(self.tip()).height).unwrap_or(id);
         while let (false, Some(parent)) = (self.is_on_best_chain(at), self.get(at).parent) {
             at = parent;
         }

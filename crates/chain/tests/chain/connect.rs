@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mycoin_chain::{AcceptError, BlockStatus, EntryStatus};
-use mycoin_primitives::{BlockUndo, Height, OutPoint};
+use mycoin_primitives::{Block, BlockUndo, Height, OutPoint};
 use mycoin_testkit::builders::{commit, solved};
 
 use crate::help::{NOW, Outcome, accept, assert_equal, builder, expected_steps, feed, fresh, payment, status, steps};
@@ -94,5 +94,24 @@ fn a_candidate_is_checked_by_all_rules_but_its_work_and_changes_nothing() -> Out
     assert_equal(&chain, &builder)?;
     accept(&chain, &Arc::new(solved(template.clone())))?;
     assert!(matches!(chain.check_candidate(&template, NOW), Err(AcceptError::NotOnTip { .. })));
+    Ok(())
+}
+
+#[test]
+fn a_sound_block_is_told_before_it_is_connected_and_another_body_is_not() -> Outcome {
+    let (_folder, chain) = fresh();
+    let builder = builder(2);
+    let blocks = builder.blocks();
+    let mut told = Vec::new();
+    let tell = |block: &Arc<Block>| told.push((block.block_hash(), chain.tip().height));
+    chain.accept_block_telling(Arc::clone(&blocks[1]), NOW, tell)?;
+    assert_eq!(told, [(blocks[1].block_hash(), Height::GENESIS)]);
+    assert_eq!(chain.tip().height, Height::new(1));
+    let mut others = 0;
+    chain.accept_block_telling(Arc::clone(&blocks[1]), NOW, |_| others += 1)?;
+    let mut body = blocks[2].as_ref().clone();
+    body.txdata.push(body.txdata[0].clone());
+    chain.accept_block_telling(Arc::new(body), NOW, |_| others += 1).expect_err("its header has another Merkle root");
+    assert_eq!(others, 0, "one was known, one is no block");
     Ok(())
 }

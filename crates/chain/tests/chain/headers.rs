@@ -1,9 +1,17 @@
 //! What peers ask of the headers.
 
-use mycoin_consensus::HeaderBranch as _;
-use mycoin_primitives::Height;
+use mycoin_chain::AcceptError;
+use mycoin_consensus::{HeaderBranch as _, HeaderRuleError};
+use mycoin_primitives::bitcoin::block::Version;
+use mycoin_primitives::{Header, Height};
+use mycoin_testkit::builders::{ChainBuilder, solved};
 
-use crate::help::{NOW, Outcome, builder, feed, fresh};
+use crate::help::{Folder, NOW, Outcome, builder, feed, fresh};
+
+/// All headers above genesis.
+fn headers_of(builder: &ChainBuilder) -> Vec<Header> {
+    builder.blocks().iter().skip(1).map(|block| block.header).collect()
+}
 
 #[test]
 fn a_locator_steps_back_ever_faster_and_finds_the_headers_after_it() -> Outcome {
@@ -63,11 +71,10 @@ fn a_branch_stays_what_it_was() -> Outcome {
 
 #[test]
 fn headers_alone_survive_a_restart() -> Outcome {
-    let folder = crate::help::Folder::new();
+    let folder = Folder::new();
     let chain = folder.open()?;
     let builder = builder(30);
-    let headers: Vec<_> = builder.blocks().iter().skip(1).map(|block| block.header).collect();
-    chain.accept_headers(&headers, NOW)?;
+    chain.accept_headers(&headers_of(&builder), NOW)?;
     drop(chain);
     let chain = folder.open()?;
     assert_eq!(chain.best_header().hash, builder.tip().block_hash());
@@ -75,4 +82,71 @@ fn headers_alone_survive_a_restart() -> Outcome {
     assert_eq!(chain.blocks_wanted(100).len(), 30);
     feed(&chain, &builder)?;
     crate::help::assert_equal(&chain, &builder)
+}
+
+#[test]
+fn of_a_message_with_a_bad_header_those_before_it_are_kept() -> Outcome {
+    let folder = Folder::new();
+    let chain = folder.open()?;
+    let good = headers_of(&builder(30));
+    let mut bad_block = builder(30).blocks()[20].as_ref().clone();
+    bad_block.header.version = Version::from_consensus(1);
+    let bad = solved(bad_block).header;
+    let mut headers = good.clone();
+    headers[19] = bad;
+    let error = chain.accept_headers(&headers, NOW).expect_err("block 20 has an old version");
+    match error {
+        AcceptError::Header { hash, source } => {
+            assert_eq!((hash, *source), (bad.block_hash(), HeaderRuleError::ObsoleteVersion { version: 1 }));
+        }
+        other => return Err(other.into()),
+    }
+    assert_eq!(chain.best_header().hash, good[18].block_hash());
+    drop(chain);
+    let chain = folder.open()?;
+    assert_eq!(chain.best_header().hash, good[18].block_hash(), "after a restart");
+    assert!(chain.header(&bad.block_hash()).is_none());
+    assert_eq!(chain.accept_headers(&good, NOW)?, 11, "the first 19 were there");
+    assert_eq!(chain.accept_headers(&good, NOW)?, 0);
+    Ok(())
+}
+
+/// The files of the store, by name, with what is in them.
+fn store_files(folder: &Folder) -> std::io::Result<Vec<(std::ffi::OsString, Vec<u8>)>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder.path().join("chain"))? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            files.push((entry.file_name(), std::fs::read(entry.path())?));
+        }
+    }
+    Ok(files)
+}
+
+#[test]
+fn of_a_message_that_was_not_written_whole_no_header_is_kept() -> Outcome {
+    let folder = Folder::new();
+    let headers = headers_of(&builder(30));
+    let chain = folder.open()?;
+    chain.accept_headers(&headers[..10], NOW)?;
+    let before = store_files(&folder)?;
+    chain.accept_headers(&headers[10..], NOW)?;
+    drop(chain);
+    let after = store_files(&folder)?;
+    let changed = after.iter().find(|file| !before.contains(file)).expect("the headers were written");
+    let (_, old) = before.iter().find(|(name, _)| *name == changed.0).expect("the file was there");
+    let from = old.iter().zip(&changed.1).position(|(old, new)| old != new).unwrap_or(old.len());
+    let to = changed.1.iter().rposition(|byte| *byte != 0).expect("it is not empty");
+    assert!(to - from > 20 * 80, "the second message's headers stand there");
+    let path = folder.path().join("chain").join(&changed.0);
+    for cut in [from, from + 1, from + 100, (from + to) / 2, to - 100, to - 1] {
+        let mut torn = changed.1.clone();
+        torn[cut..].fill(0);
+        std::fs::write(&path, &torn)?;
+        let chain = folder.open()?;
+        assert_eq!(chain.best_header().height, Height::new(10), "cut at {cut} of {from} to {to}");
+    }
+    std::fs::write(&path, &changed.1)?;
+    assert_eq!(folder.open()?.best_header().height, Height::new(30));
+    Ok(())
 }
