@@ -97,7 +97,7 @@ impl WholeBlock {
         (is_named && whole.has_right_witnesses()).then_some(whole)
     }
 
-    /// For blocks that were judged.
+    /// For blocks that were judged, or that the server found sound.
     pub(crate) fn trust(block: Arc<Block>) -> Self {
         let wtxids = block.txdata.iter().map(Transaction::compute_wtxid).collect();
         Self { block, wtxids }

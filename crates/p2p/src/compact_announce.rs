@@ -69,6 +69,13 @@ impl Node {
         }
     }
 
+    /// The same for a block that the server found sound before it connects it.
+    pub(crate) fn announce_sound_early(&mut self, ctx: &mut Context<'_>, block: Arc<Block>) {
+        if self.may_announce_early(ctx, &block) {
+            self.announce_early(ctx, WholeBlock::trust(block));
+        }
+    }
+
     pub(crate) fn may_announce_early(&self, ctx: &Context<'_>, block: &Block) -> bool {
         let height = ctx.world.header_height(&block.block_hash());
         height.is_some_and(|height| height > self.compact.announced_early)

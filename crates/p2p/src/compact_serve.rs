@@ -109,6 +109,13 @@ impl Node {
         }
     }
 
+    /// The same for a block that no peer brought; of one that a peer brought as well, its own verdict comes yet.
+    pub(crate) fn own_block_judged(&mut self, ctx: &mut Context<'_>, hash: BlockHash) {
+        if !self.download.is_judged(&hash) {
+            self.serve_judged(ctx, hash);
+        }
+    }
+
     /// The new tip as a compact block, if anybody is told of it so.
     pub(crate) fn compact_tip(&mut self, ctx: &Context<'_>, tip: &Header) -> Option<Message> {
         let is_wanted = self.peers.values().any(|peer| peer.takes_compact(tip));

@@ -104,6 +104,10 @@ pub enum Event {
         /// What became of them.
         verdict: PackageVerdict,
     },
+    /// A block from wherever holds to all rules that need no coins, and is being connected. [`Event::JudgedBlock`] follows.
+    SoundBlock(Arc<Block>),
+    /// A block of [`Event::SoundBlock`] was connected, or it was not.
+    JudgedBlock(BlockHash),
     /// The best chain has a new tip.
     NewTip,
     /// A transaction came into the mempool.

@@ -151,6 +151,8 @@ impl Node {
             Event::PackageVerdict { peer, parent, child, verdict } => {
                 self.package_verdict(&mut ctx, peer, [parent, child], verdict);
             }
+            Event::SoundBlock(block) => self.announce_sound_early(&mut ctx, block),
+            Event::JudgedBlock(hash) => self.own_block_judged(&mut ctx, hash),
             Event::NewTip => {
                 self.extra.tip_moved(now);
                 self.new_tip(&mut ctx);

@@ -18,6 +18,8 @@ use crate::node::{Node, SubmitError};
 
 /// A tip older than this is taken for one that is far behind, in seconds. Source: Bitcoin Core `DEFAULT_MAX_TIP_AGE`.
 const MAX_TIP_AGE: u32 = 24 * 60 * 60;
+/// How many blocks the headers may be ahead of a tip of any age.
+const NEWS_MAX: u32 = 2;
 /// How many blocks the headers may be ahead before transactions are neither asked for nor announced.
 const SYNC_LAG: u32 = 24;
 
@@ -28,9 +30,10 @@ impl Node {
         if best.height.above(tip.height) > SYNC_LAG {
             return true;
         }
-        // A coin of one's own starts with an old genesis and nobody to ask: that is not catching up.
+        // A coin of one's own starts with an old genesis and nobody to ask: that is not catching up. Nor is the next block of
+        // a coin that was quiet for days.
         tip.height > Height::GENESIS
-            && best.height > tip.height
+            && best.height.above(tip.height) > NEWS_MAX
             && clock::header_now().saturating_sub(tip.header.time) > MAX_TIP_AGE
     }
 

@@ -149,7 +149,18 @@ impl Node {
     /// Takes a block from anywhere: checks, stores and, where it makes a better chain, connects it.
     pub(crate) fn submit_block(&self, block: Arc<Block>) -> Result<Accepted, AcceptError> {
         let _order = self.order();
-        let accepted = self.chain.accept_block(block, clock::header_now())?;
+        let hash = block.block_hash();
+        // Peers who want new blocks at once are told before it is connected.
+        let tell = |block: &Arc<Block>| {
+            if let Some(peers) = self.peers() {
+                peers.notify_sound_block(Arc::clone(block));
+            }
+        };
+        let judged = self.chain.accept_block_telling(block, clock::header_now(), tell);
+        if let Some(peers) = self.peers() {
+            peers.notify_judged_block(hash);
+        }
+        let accepted = judged?;
         for refused in &accepted.refused {
             tracing::warn!("{refused}");
         }

@@ -1,5 +1,6 @@
 //! The thread on which the server judges what peers sent, one thing after the other.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -27,10 +28,15 @@ pub(super) struct Judge {
 }
 
 /// Starts the thread; it ends when its sender is dropped.
+///
+/// Headers come before blocks and transactions that wait: they are quick, need none of them, and show which blocks to ask for.
 pub(super) fn start(host: Arc<dyn Host>, inputs: Sender<Input>) -> io::Result<Judge> {
     let (jobs, received) = channel();
     let thread = std::thread::Builder::new().name("p2p-judge".to_owned()).spawn(move || {
-        for job in received {
+        let mut queue = Queue::default();
+        loop {
+            received.try_iter().for_each(|job| queue.push(job));
+            let Some(job) = queue.pop().or_else(|| received.recv().ok()) else { return };
             if let Some(event) = judge(host.as_ref(), job)
                 && inputs.send(Input::Event(event)).is_err()
             {
@@ -39,6 +45,26 @@ pub(super) fn start(host: Arc<dyn Host>, inputs: Sender<Input>) -> io::Result<Ju
         }
     })?;
     Ok(Judge { jobs, thread })
+}
+
+/// What waits, each kind in the order in which it came.
+#[derive(Debug, Default)]
+struct Queue {
+    headers: VecDeque<Job>,
+    others: VecDeque<Job>,
+}
+
+impl Queue {
+    fn push(&mut self, job: Job) {
+        match job {
+            Job::Headers(..) => self.headers.push_back(job),
+            Job::Block(..) | Job::Transaction(..) | Job::Package(..) => self.others.push_back(job),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Job> {
+        self.headers.pop_front().or_else(|| self.others.pop_front())
+    }
 }
 
 fn judge(host: &dyn Host, job: Job) -> Option<Event> {
@@ -59,4 +85,32 @@ fn judge(host: &dyn Host, job: Job) -> Option<Event> {
             Event::PackageVerdict { peer, parent, child, verdict }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use mycoin_primitives::{Network, genesis_block};
+
+    use super::*;
+
+    #[test]
+    fn headers_pass_what_takes_longer_and_nothing_else_changes_places() {
+        let genesis = genesis_block(&Network::regtest());
+        let mut queue = Queue::default();
+        for peer in 0..3 {
+            queue.push(Job::Block(PeerId(peer), Arc::new(genesis.clone())));
+            queue.push(Job::Headers(PeerId(peer), vec![genesis.header]));
+            queue.push(Job::Transaction(PeerId(peer), Arc::new(genesis.txdata[0].clone())));
+        }
+        let named = |job: Job| match job {
+            Job::Headers(peer, _) => ("headers", peer.0),
+            Job::Block(peer, _) => ("block", peer.0),
+            Job::Transaction(peer, _) => ("transaction", peer.0),
+            Job::Package(peer, ..) => ("package", peer.0),
+        };
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).map(named).collect();
+        let headers = (0..3).map(|peer| ("headers", peer));
+        let others = (0..3).flat_map(|peer| [("block", peer), ("transaction", peer)]);
+        assert_eq!(order, headers.chain(others).collect::<Vec<_>>());
+    }
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use mycoin_primitives::{Failure, Network};
+use mycoin_primitives::{Block, BlockHash, Failure, Network};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
@@ -246,6 +246,17 @@ impl P2pHandle {
     /// the last block of a reorganisation.
     pub fn notify_tip(&self) {
         self.tell(Event::NewTip);
+    }
+
+    /// Says that a new block holds to all rules that need no coins, and is being connected: peers who want blocks at once are told.
+    /// Call [`Self::notify_judged_block`] when that is over, however it ended.
+    pub fn notify_sound_block(&self, block: Arc<Block>) {
+        self.tell(Event::SoundBlock(block));
+    }
+
+    /// Says that a block of [`Self::notify_sound_block`] has its verdict: whoever asked for it meanwhile gets an answer.
+    pub fn notify_judged_block(&self, hash: BlockHash) {
+        self.tell(Event::JudgedBlock(hash));
     }
 
     /// Says that a transaction came into the mempool, from wherever.

@@ -627,3 +627,40 @@ fn our_own_block_is_announced_as_a_compact_one() {
     script.world.mine(1, 1);
     assert!(matches!(sent(&script.event(Event::NewTip), 2)[..], [Message::Inv(_)]), "it no longer wants them");
 }
+
+#[test]
+fn our_own_block_is_announced_before_its_verdict_and_given_after() {
+    let mut script = Script::new();
+    (1..=2).for_each(|peer| script.friend(peer, None));
+    script.promote(1);
+    script.says(2, Message::SendCompact { high_bandwidth: true, version: 2 });
+    let block = Arc::new(script.next_block(&[]));
+    let hash = block.block_hash();
+    assert!(script.event(Event::SoundBlock(Arc::clone(&block))).is_empty(), "its header has no place yet");
+    assert_eq!(script.world.submit_headers(&[block.header]), HeadersVerdict::Accepted);
+    let actions = script.event(Event::SoundBlock(Arc::clone(&block)));
+    let [Message::CompactBlock(told)] = sent(&actions, 2)[..] else { panic!("{actions:?}") };
+    assert_eq!(told.header, block.header);
+    assert!(script.event(Event::SoundBlock(Arc::clone(&block))).is_empty(), "once");
+    let wish = || Message::GetData(vec![Inventory::WitnessBlock(hash)]);
+    assert!(script.says(2, wish()).is_empty(), "not judged yet");
+    assert_eq!(script.world.submit_block(Arc::clone(&block)), BlockVerdict::Accepted);
+    let after = script.event(Event::JudgedBlock(hash));
+    assert_eq!(sent(&after, 2), [&Message::Block(block)]);
+    assert!(sent(&script.event(Event::NewTip), 2).is_empty(), "not announced again");
+}
+
+#[test]
+fn of_our_own_block_that_is_refused_nobody_waits_for_the_verdict() {
+    let mut script = Script::new();
+    (1..=2).for_each(|peer| script.friend(peer, None));
+    script.promote(1);
+    script.says(2, Message::SendCompact { high_bandwidth: true, version: 2 });
+    let block = Arc::new(script.next_block(&[]));
+    assert_eq!(script.world.submit_headers(&[block.header]), HeadersVerdict::Accepted);
+    script.event(Event::SoundBlock(Arc::clone(&block)));
+    let item = Inventory::WitnessBlock(block.block_hash());
+    assert!(script.says(2, Message::GetData(vec![item])).is_empty(), "not judged yet");
+    let after = script.event(Event::JudgedBlock(block.block_hash()));
+    assert_eq!(sent(&after, 2), [&Message::NotFound(vec![item])]);
+}
