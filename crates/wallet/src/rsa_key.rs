@@ -240,7 +240,9 @@ impl Failure for RsaKeyError {
             Self::PasswordNeeded => "Type the password that the file was exported with.",
             Self::WrongPassword => "Try again; it is the password of that file, not of a wallet.",
             Self::Damaged | Self::Inconsistent => "Export the key again from where it was made.",
-            Self::OldEncryption => "Convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW.",
+            Self::OldEncryption => {
+                "Convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW; a PKCS#12 file before that by openssl pkcs12 -legacy."
+            }
             Self::NotRsa | Self::Size { .. } | Self::Exponent => {
                 "Make a new RSA wallet and send the coins there; this key cannot hold any."
             }

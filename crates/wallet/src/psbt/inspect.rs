@@ -3,7 +3,7 @@
 use mycoin_primitives::bitcoin::PublicKey;
 use mycoin_primitives::bitcoin::bip32::Fingerprint;
 use mycoin_primitives::bitcoin::psbt::Input;
-use mycoin_primitives::{Amount, FeeRate, OutPoint, TxOut, Txid, address_of};
+use mycoin_primitives::{Amount, FeeRate, OutPoint, ScriptBuf, TxOut, Txid, address_of};
 
 use super::coins::{SpentCoin, covers_everything, output_claims};
 use super::finalise::{Examined, InputState};
@@ -67,6 +67,8 @@ pub struct PsbtOutput {
     pub amount: Amount,
     /// Its address, where it has one.
     pub address: Option<String>,
+    /// Its script, for the outputs that have no address.
+    pub script: ScriptBuf,
     /// Whose it is.
     pub role: OutputRole,
 }
@@ -219,7 +221,8 @@ impl Wallet {
         if role == OutputRole::Payment && output_claims(claimed).any(|(signer, _)| own.contains(signer)) {
             warnings.push(PsbtWarning::FalseChange { output: at });
         }
-        Some(PsbtOutput { amount: paid.value, address: address_of(&paid.script_pubkey, self.network()), role })
+        let (amount, script) = (paid.value, paid.script_pubkey.clone());
+        Some(PsbtOutput { amount, address: address_of(&script, self.network()), script, role })
     }
 
     /// The master keys that our scripts name.

@@ -114,6 +114,25 @@ fn what_watches_creates_and_finishes_and_what_is_offline_signs() {
     }
 }
 
+#[test]
+fn a_payment_of_many_coins_is_signed_and_finished() {
+    let demo = Network::demo();
+    let keys = from_words(ScriptKind::Segwit, &demo);
+    let mut scene = Scene::with_keys(&keys, &demo);
+    for coin in 0..150 {
+        scene.receive(COIN + coin, Some(1));
+    }
+    scene.sync_to(2).expect("nothing wrong");
+    let draft = scene.wallet.prepare(&scene.request(149 * COIN, 2)).expect("enough coins");
+    assert_eq!(draft.unsigned().input.len(), 150);
+    let psbt = scene.wallet.to_psbt(&draft).expect("derivable");
+    let signed = scene.wallet.sign_psbt(&psbt, &password()).expect("right password");
+    assert_eq!((signed.new_signatures, signed.complete), (150, true));
+    assert!(scene.wallet.inspect_psbt(&signed.psbt).complete);
+    let tx = scene.wallet.finalise_psbt(&signed.psbt).expect("all signatures are there");
+    scene.check_signatures(&tx);
+}
+
 /// Everything that a stock signer asks for is there: the library's own signing finds its keys, and what they sign holds.
 #[test]
 fn a_stock_signer_signs_our_psbts() {
