@@ -12,8 +12,8 @@
 //!
 //! Start at [`Node::handle`] for the protocol, at [`P2p::start`] to run it.
 
-mod address_codec;
 mod address_answers;
+mod address_codec;
 mod address_manager;
 mod address_relay;
 mod announcing;
@@ -51,6 +51,7 @@ mod services;
 mod slots;
 mod steering;
 mod time;
+mod timers;
 mod world;
 
 pub use bans::{Ban, BanError, Subnet, SubnetError};

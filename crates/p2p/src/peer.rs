@@ -273,7 +273,7 @@ impl Peer {
     }
 
     /// What is told about it. What only the socket knows is left empty.
-    pub(crate) fn info(&self, now: Time, synced_blocks: Option<Height>) -> PeerInfo {
+    pub(crate) fn info(&self, now: Time, synced_blocks: Option<Height>, is_named: bool) -> PeerInfo {
         let known = self.introduction.as_ref();
         let (addresses_taken, addresses_dropped) = self.addresses.counts();
         PeerInfo {
@@ -284,6 +284,7 @@ impl Peer {
             target: self.target.clone(),
             inbound: self.is_inbound(),
             kind: self.kind,
+            may_ask_for_mempool: is_named,
             relays_addresses: self.addresses.is_enabled(),
             addresses_taken,
             addresses_dropped,
@@ -295,7 +296,7 @@ impl Peer {
             services: known.map_or(0, |k| k.services.to_u64()),
             version: known.map_or(0, |k| k.version),
             user_agent: known.map_or_else(String::new, |k| k.user_agent.clone()),
-            relays_transactions: known.is_some_and(|k| k.relays_transactions),
+            relays_transactions: self.kind.relays() && known.is_some_and(|k| k.relays_transactions),
             starting_height: known.map_or(-1, |k| k.start_height),
             presynced_headers: self.chain.sync.presynced(),
             synced_headers: self.chain.best_known.map(|(height, _)| height),

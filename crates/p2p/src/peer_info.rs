@@ -103,7 +103,7 @@ pub struct PeerInfo {
     pub version: u32,
     /// Its user agent, with control characters taken out.
     pub user_agent: String,
-    /// Whether it wants transactions.
+    /// Whether it wants transactions, and the connection is for them.
     pub relays_transactions: bool,
     /// Its height when it connected.
     pub starting_height: i32,
@@ -141,6 +141,8 @@ pub struct PeerInfo {
     pub min_ping: Option<Duration>,
     /// How long the ping that is under way has waited.
     pub ping_wait: Option<Duration>,
+    /// Whether it may ask for all that waits (BIP35), since a person or the spec named it.
+    pub may_ask_for_mempool: bool,
     /// Whether addresses of nodes go over the connection.
     pub relays_addresses: bool,
     /// Addresses of nodes that it told and that were looked at.

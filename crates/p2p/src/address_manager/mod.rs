@@ -11,27 +11,29 @@
 //! Source: Bitcoin Core `AddrManImpl`, addrman.cpp.
 
 mod bytes;
+mod choosing;
 mod groups;
+mod known;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeBounds;
 
 use mycoin_primitives::bitcoin::p2p::ServiceFlags;
 use mycoin_primitives::hashes::siphash24;
 use rand::Rng as _;
 use rand::rngs::StdRng;
-use rand::seq::IteratorRandom as _;
 
+pub(crate) use self::choosing::Pick;
 pub(crate) use self::groups::{NetGroup, Reach, canonical, reach, subscriber};
+pub(crate) use self::known::KnownAddress;
+use self::known::Table;
 use crate::Time;
 use crate::limits::{
-    ADDRESS_ATTEMPTS_MAX, ADDRESS_BUCKET_SIZE, ADDRESS_COLLISIONS_MAX, ADDRESS_FAILURES_FORGIVEN, ADDRESS_HORIZON,
-    ADDRESS_NEW_BUCKETS, ADDRESS_NEW_BUCKETS_PER_SOURCE, ADDRESS_NEW_SLOTS, ADDRESS_PENALTY, ADDRESS_REPLACEMENT,
-    ADDRESS_RETRY, ADDRESS_SEEN_INTERVAL, ADDRESS_TEST_WINDOW, ADDRESS_TRIED_BUCKETS, ADDRESS_TRIED_BUCKETS_PER_GROUP,
-    ADDRESS_TRIES_UNPROVEN, ADDRESSES_ANSWERED_MIN, ADDRESSES_ANSWERED_PERCENT, ADDRESSES_MAX,
+    ADDRESS_BUCKET_SIZE, ADDRESS_COLLISIONS_MAX, ADDRESS_NEW_BUCKETS, ADDRESS_NEW_BUCKETS_PER_SOURCE,
+    ADDRESS_NEW_SLOTS, ADDRESS_PENALTY, ADDRESS_REPLACEMENT, ADDRESS_SEEN_INTERVAL, ADDRESS_TEST_WINDOW,
+    ADDRESS_TRIED_BUCKETS, ADDRESS_TRIED_BUCKETS_PER_GROUP,
 };
 
 /// A bucket's number times its size, and the place in it.
@@ -39,69 +41,6 @@ type Slot = u64;
 
 /// Seconds that a dial may take: so long nothing is said of an address.
 const DIAL: u32 = 60;
-/// How many places are looked at for one pick.
-const LOOKS: usize = 200;
-
-/// Which table an address lies in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Table {
-    New,
-    Tried,
-}
-
-/// Which addresses a pick takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pick {
-    /// Tried ones in half of the cases.
-    Any,
-    /// Those that nobody tested: for feelers.
-    New,
-}
-
-/// What is known of an address. Times are Unix seconds, 0 for never.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct KnownAddress {
-    pub(crate) services: ServiceFlags,
-    /// When somebody saw it.
-    pub(crate) last_seen: u32,
-    /// When we last completed a handshake with it.
-    pub(crate) last_success: u32,
-    /// When it was last dialled.
-    last_try: u32,
-    /// When a dial was last counted as an attempt.
-    last_counted: u32,
-    /// Dials since the last success.
-    attempts: u32,
-    /// Who told it first.
-    source: IpAddr,
-    table: Table,
-    /// Where it lies: one place in the tried table, up to eight in the new one.
-    slots: Vec<Slot>,
-}
-
-impl KnownAddress {
-    fn is_tried(&self) -> bool {
-        self.table == Table::Tried
-    }
-
-    /// Whether it is worth no place. Source: Bitcoin Core `AddrInfo::IsTerrible`.
-    fn is_terrible(&self, now: u32) -> bool {
-        if now.saturating_sub(self.last_try) <= DIAL {
-            return false;
-        }
-        let is_of_the_future = self.last_seen > now.saturating_add(10 * 60);
-        let is_old = now.saturating_sub(self.last_seen) > ADDRESS_HORIZON;
-        let never_worked = self.last_success == 0 && self.attempts >= ADDRESS_TRIES_UNPROVEN;
-        let works_no_more =
-            now.saturating_sub(self.last_success) > ADDRESS_FAILURES_FORGIVEN && self.attempts >= ADDRESS_ATTEMPTS_MAX;
-        is_of_the_future || is_old || never_worked || works_no_more
-    }
-
-    /// How likely it is taken when it is looked at. Source: Bitcoin Core `AddrInfo::GetChance`.
-    fn chance(&self) -> f64 {
-        (0..self.attempts.min(8)).fold(1.0, |chance, _| chance * 0.66)
-    }
-}
 
 /// The tables.
 #[derive(Debug)]
@@ -322,12 +261,6 @@ impl AddressManager {
         }
     }
 
-    /// Who lies in a place that another wants: to be dialled, to see whether it is still there.
-    pub(crate) fn contested(&self, rng: &mut StdRng) -> Option<SocketAddr> {
-        let challenger = self.collisions.iter().choose(rng)?;
-        self.tried.get(&self.tried_slot(challenger)).copied()
-    }
-
     /// Takes what `address` itself says that it offers, in place of what others told.
     pub(crate) fn set_services(&mut self, address: SocketAddr, services: ServiceFlags) {
         if let Some(known) = self.known.get_mut(&canonical(address)) {
@@ -338,55 +271,6 @@ impl AddressManager {
     /// What `address` offers, as far as we know.
     pub(crate) fn services(&self, address: &SocketAddr) -> Option<ServiceFlags> {
         self.known.get(&canonical(*address)).map(|known| known.services)
-    }
-
-    /// An address to dial that is not `taken` and was not dialled in the last ten minutes.
-    pub(crate) fn pick(
-        &self,
-        now: Time,
-        pick: Pick,
-        rng: &mut StdRng,
-        is_taken: impl Fn(&SocketAddr, &KnownAddress) -> bool,
-    ) -> Option<SocketAddr> {
-        let now = seconds(now);
-        let mut factor = 1.0;
-        for _ in 0..LOOKS {
-            let is_new = match pick {
-                Pick::New => true,
-                Pick::Any => self.tried.is_empty() || (!self.new.is_empty() && rng.random()),
-            };
-            let (table, buckets) =
-                if is_new { (&self.new, ADDRESS_NEW_BUCKETS) } else { (&self.tried, ADDRESS_TRIED_BUCKETS) };
-            let address = look(table, rng.random_range(0..buckets * ADDRESS_BUCKET_SIZE))?;
-            let Some(known) = self.known.get(&address) else { continue };
-            let rests = known.last_try != 0 && now.saturating_sub(known.last_try) < ADDRESS_RETRY;
-            if rests || is_taken(&address, known) {
-                continue;
-            }
-            if rng.random::<f64>() < factor * known.chance() {
-                return Some(address);
-            }
-            factor *= 1.2;
-        }
-        None
-    }
-
-    /// What a peer at `ip` that asks is told: at most 1,000 addresses and at most 23 % of them all (but a few always), none
-    /// that are worth nothing, and private ones only to private addresses.
-    pub(crate) fn sample(&self, now: Time, ip: IpAddr, rng: &mut StdRng) -> Vec<(SocketAddr, KnownAddress)> {
-        let count = (self.known.len() * ADDRESSES_ANSWERED_PERCENT / 100).clamp(ADDRESSES_ANSWERED_MIN, ADDRESSES_MAX);
-        let fit = self.good(seconds(now)).filter(|(address, _)| may_be_learned(address, ip));
-        fit.map(|(address, known)| (*address, known.clone())).choose_multiple(rng, count)
-    }
-
-    /// Up to `count` addresses that are worth something, for the one who runs this node.
-    pub(crate) fn choose(&self, now: Time, count: usize, rng: &mut StdRng) -> Vec<(SocketAddr, KnownAddress)> {
-        let count = count.min(self.known.len());
-        self.good(seconds(now)).map(|(address, known)| (*address, known.clone())).choose_multiple(rng, count)
-    }
-
-    fn good(&self, now: u32) -> impl Iterator<Item = (&SocketAddr, &KnownAddress)> {
-        self.known.iter().filter(move |(_, known)| !known.is_terrible(now))
     }
 
     /// Empties a place of the new table; an address without a place is forgotten.
@@ -441,15 +325,6 @@ pub(crate) fn may_be_learned(address: &SocketAddr, other: IpAddr) -> bool {
         Reach::Nobody => false,
     };
     is_near && address.port() != 0
-}
-
-/// The first address at or after `slot` in its bucket, else in the bucket's beginning, else after it, else anywhere.
-fn look(table: &BTreeMap<Slot, SocketAddr>, slot: Slot) -> Option<SocketAddr> {
-    let bucket = slot - slot % ADDRESS_BUCKET_SIZE;
-    fn first(table: &BTreeMap<Slot, SocketAddr>, range: impl RangeBounds<Slot>) -> Option<SocketAddr> {
-        table.range(range).next().map(|(_, address)| *address)
-    }
-    first(table, slot..bucket + ADDRESS_BUCKET_SIZE).or_else(|| first(table, bucket..)).or_else(|| first(table, ..))
 }
 
 /// An address as bytes.

@@ -5,6 +5,10 @@ use std::time::Duration;
 use rand::SeedableRng as _;
 
 use super::*;
+use crate::limits::{
+    ADDRESS_ATTEMPTS_MAX, ADDRESS_FAILURES_FORGIVEN, ADDRESS_HORIZON, ADDRESS_RETRY, ADDRESS_TRIES_UNPROVEN,
+    ADDRESSES_MAX,
+};
 
 const NOW: Time = Time::from_unix_millis(1_800_000_000_000);
 const SERVICES: ServiceFlags = ServiceFlags::NETWORK;

@@ -24,6 +24,7 @@ use tokio::task::AbortHandle;
 
 use super::dial::Route;
 use super::driver::{Clock, Input};
+use super::guard::{EndNotice, Faults};
 use super::transport::{Framer, Transport};
 use crate::codec::{CodecError, Outgoing};
 use crate::{Event, NetTotals, PeerId, TransportProtocol};
@@ -46,6 +47,7 @@ pub(super) struct Totals {
     sent: AtomicU64,
     pub(super) inbound: AtomicUsize,
     pub(super) outbound: AtomicUsize,
+    pub(super) faults: Faults,
 }
 
 impl Totals {
@@ -229,6 +231,7 @@ struct Reader {
 
 impl Reader {
     async fn run(mut self, stream: TcpStream, origin: Origin) {
+        let _notice = EndNotice::new(self.id, &self.shared.inputs);
         let end = match self.begin(&origin) {
             Ok(mut transport) => match (self.read(stream, &mut transport).await, &origin) {
                 (End::Closed, Origin::Outbound { target, .. }) if transport.is_unanswered() => {
@@ -354,6 +357,7 @@ async fn write(
     counters: Arc<Counters>,
     shared: Shared,
 ) {
+    let _notice = EndNotice::new(id, &shared.inputs);
     // If it never opens, the reader says why.
     let Ok(Opened { mut socket, mut framer }) = opening.await else { return };
     while let Some(message) = queue.recv().await {

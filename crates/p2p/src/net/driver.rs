@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::connection::{Connection, Origin, Shared};
 use super::dial::DialError;
+use super::guard::peer_of;
 use super::judge::{Job, Judge};
 use super::steering::Steering;
 use crate::codec::Outgoing;
@@ -130,10 +131,25 @@ impl Driver {
     }
 
     fn handle(&mut self, event: Event) {
-        let now = self.shared.clock.now();
-        for action in self.node.handle(now, event, self.host.as_ref()) {
-            self.act(action);
+        let peer = peer_of(&event);
+        if !self.handle_guarded(event) {
+            if self.log.spend(self.shared.clock.now()) {
+                tracing::error!(?peer, "a fault inside the peers' protocol; the connection that it came with ends");
+            }
+            if let Some(peer) = peer {
+                self.close(peer);
+                self.handle_guarded(Event::Disconnected { peer });
+            }
         }
+    }
+
+    /// Whether the node could handle it.
+    fn handle_guarded(&mut self, event: Event) -> bool {
+        let (node, host, now) = (&mut self.node, self.host.as_ref(), self.shared.clock.now());
+        let actions = self.shared.totals.faults.guard(|| node.handle(now, event, host));
+        let is_handled = actions.is_some();
+        actions.unwrap_or_default().into_iter().for_each(|action| self.act(action));
+        is_handled
     }
 
     fn act(&mut self, action: Action) {
@@ -144,7 +160,6 @@ impl Driver {
                 self.note_end(peer, &reason);
                 self.close(peer);
             }
-            // The judge lives as long as we do, unless the server panicked in it; then nothing is judged any more.
             Action::SubmitHeaders { peer, headers } => self.submit(Job::Headers(peer, headers)),
             Action::SubmitBlock { peer, block } => self.submit(Job::Block(peer, block)),
             Action::SubmitTransaction { peer, transaction } => self.submit(Job::Transaction(peer, transaction)),

@@ -8,8 +8,9 @@ use std::thread::JoinHandle;
 
 use mycoin_primitives::{Block, Header, Transaction};
 
+use super::connection::Totals;
 use super::driver::Input;
-use crate::{Event, Host, PeerId};
+use crate::{BlockVerdict, Event, HeadersVerdict, Host, PackageVerdict, PeerId, TransactionVerdict};
 
 /// Something to judge.
 #[derive(Debug)]
@@ -27,20 +28,58 @@ pub(super) struct Judge {
     pub(super) thread: JoinHandle<()>,
 }
 
+impl Job {
+    const fn peer(&self) -> PeerId {
+        match self {
+            Self::Headers(peer, _) | Self::Block(peer, _) | Self::Transaction(peer, _) | Self::Package(peer, ..) => {
+                *peer
+            }
+        }
+    }
+
+    /// What is said when the server panicked over it; `None` when there is nothing to judge.
+    fn failed(&self) -> Option<Event> {
+        let reason = "a fault inside the server".to_owned();
+        Some(match self {
+            Self::Headers(peer, headers) => {
+                let (last, verdict) = (headers.last()?.block_hash(), HeadersVerdict::Failed { reason });
+                Event::HeadersVerdict { peer: *peer, last, count: headers.len(), verdict }
+            }
+            Self::Block(peer, block) => {
+                let verdict = BlockVerdict::Failed { reason };
+                Event::BlockVerdict { peer: *peer, hash: block.block_hash(), verdict }
+            }
+            Self::Transaction(peer, transaction) => {
+                let verdict = TransactionVerdict::Failed { reason };
+                Event::TransactionVerdict { peer: *peer, transaction: Arc::clone(transaction), verdict }
+            }
+            Self::Package(peer, parent, child) => {
+                let failed = TransactionVerdict::Failed { reason };
+                let verdict = PackageVerdict { parent: failed.clone(), child: failed };
+                Event::PackageVerdict { peer: *peer, parent: Arc::clone(parent), child: Arc::clone(child), verdict }
+            }
+        })
+    }
+}
+
 /// Starts the thread; it ends when its sender is dropped.
 ///
 /// Headers come before blocks and transactions that wait: they are quick, need none of them, and show which blocks to ask for.
-pub(super) fn start(host: Arc<dyn Host>, inputs: Sender<Input>) -> io::Result<Judge> {
+pub(super) fn start(host: Arc<dyn Host>, inputs: Sender<Input>, totals: Arc<Totals>) -> io::Result<Judge> {
     let (jobs, received) = channel();
     let thread = std::thread::Builder::new().name("p2p-judge".to_owned()).spawn(move || {
         let mut queue = Queue::default();
         loop {
             received.try_iter().for_each(|job| queue.push(job));
             let Some(job) = queue.pop().or_else(|| received.recv().ok()) else { return };
-            if let Some(event) = judge(host.as_ref(), job)
-                && inputs.send(Input::Event(event)).is_err()
-            {
-                return;
+            let (peer, failed) = (job.peer(), job.failed());
+            let judged = totals.faults.guard(|| judge(host.as_ref(), job));
+            // Whoever sent what we cannot bear goes; nobody is blamed.
+            let end = judged.is_none().then_some(Event::Disconnected { peer });
+            for event in judged.unwrap_or(failed).into_iter().chain(end) {
+                if inputs.send(Input::Event(event)).is_err() {
+                    return;
+                }
             }
         }
     })?;

@@ -7,6 +7,7 @@
 mod connection;
 mod dial;
 mod driver;
+mod guard;
 mod judge;
 mod socks5;
 mod steering;
@@ -159,7 +160,7 @@ impl P2p {
             v2: config.v2,
         };
         let node = Node::new(node_config, clock.now());
-        let judge = judge::start(Arc::clone(&host), inputs.clone()).map_err(|source| P2pError::Thread { source })?;
+        let judge = judge::start(Arc::clone(&host), inputs.clone(), Arc::clone(&totals)).map_err(|source| P2pError::Thread { source })?;
         let shared = connection::Shared {
             inputs: inputs.clone(),
             totals: Arc::clone(&totals),
@@ -283,6 +284,11 @@ impl P2pHandle {
     /// Bytes and connections in all.
     pub fn totals(&self) -> NetTotals {
         self.shared.totals.read()
+    }
+
+    /// How often a fault of ours ended the connection with the peer that it came with; each stands in the log.
+    pub fn faults(&self) -> usize {
+        self.shared.totals.faults.count()
     }
 
     /// The address manager's bytes, to be kept for the next run; empty after the shutdown.

@@ -115,7 +115,8 @@ fn lists_that_framing_does_not_test() {
         move |count: usize| [before, &count_bytes(count), &vec![0; count * item + after]].concat()
     };
     // An address of network 0, which nobody knows, with no bytes.
-    let lists: [(&str, usize, Box<dyn Fn(usize) -> Vec<u8>>); 4] = [
+    type Payload = Box<dyn Fn(usize) -> Vec<u8>>;
+    let lists: [(&str, usize, Payload); 4] = [
         ("notfound", 50_000, Box::new(zeros(&[], 36, 0))),
         ("addrv2", 1_000, Box::new(zeros(&[], 9, 0))),
         ("getheaders", 101, Box::new(zeros(&[0; 4], 32, 32))),

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod compact;
+mod faults;
 mod filters;
 mod framing;
 mod header_sync;

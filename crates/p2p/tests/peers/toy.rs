@@ -23,6 +23,14 @@ pub(crate) fn root() -> Txid {
     Txid::from_byte_array([7; 32])
 }
 
+/// A block over which the toy world panics when it is asked for it.
+pub(crate) fn fault_block() -> BlockHash {
+    BlockHash::from_byte_array([0xfa; 32])
+}
+
+/// The lock time of transactions over which the toy world panics when it judges them.
+pub(crate) const FAULT_LOCK_TIME: u32 = 0xfa_fafa;
+
 /// A payment that spends output `vout` of `parent`; each number makes another one.
 pub(crate) fn payment(parent: Txid, number: u32) -> Transaction {
     let input = TxIn {
@@ -319,6 +327,7 @@ impl World for ToyWorld {
     }
 
     fn block(&self, hash: &BlockHash) -> Option<Arc<Block>> {
+        assert_ne!(*hash, fault_block(), "a fault, on purpose");
         self.state().blocks.get(hash).cloned()
     }
 
@@ -430,6 +439,7 @@ impl Host for ToyWorld {
     }
 
     fn submit_transaction(&self, transaction: Arc<Transaction>) -> TransactionVerdict {
+        assert_ne!(transaction.lock_time.to_consensus_u32(), FAULT_LOCK_TIME, "a fault, on purpose");
         if transaction.output.is_empty() {
             return TransactionVerdict::Invalid { reason: "bad-txns-vout-empty".to_owned() };
         }

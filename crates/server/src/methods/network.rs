@@ -168,7 +168,7 @@ fn peer_json(peer: &PeerInfo) -> Value {
     put("addr_relay_enabled", peer.relays_addresses.into());
     put("addr_processed", peer.addresses_taken.into());
     put("addr_rate_limited", peer.addresses_dropped.into());
-    put("permissions", json!([]));
+    put("permissions", if peer.may_ask_for_mempool { json!(["mempool"]) } else { json!([]) });
     put("minfeefilter", encode::coins(Amount::from_sat(peer.min_fee_filter.to_sat_per_kvb())));
     put("bytessent_per_msg", by_message(&peer.sent_by_message));
     put("bytesrecv_per_msg", by_message(&peer.received_by_message));
