@@ -160,7 +160,8 @@ impl P2p {
             v2: config.v2,
         };
         let node = Node::new(node_config, clock.now());
-        let judge = judge::start(Arc::clone(&host), inputs.clone(), Arc::clone(&totals)).map_err(|source| P2pError::Thread { source })?;
+        let judge = judge::start(Arc::clone(&host), inputs.clone(), Arc::clone(&totals))
+            .map_err(|source| P2pError::Thread { source })?;
         let shared = connection::Shared {
             inputs: inputs.clone(),
             totals: Arc::clone(&totals),
