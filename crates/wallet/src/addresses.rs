@@ -71,7 +71,7 @@ impl Wallet {
         let mut uses = HashMap::<Origin, Use>::new();
         let mut owners = HashMap::<OutPoint, Origin>::new();
         // In this order each transaction stands after those that it spends from.
-        for entry in self.ledger.transactions() {
+        for entry in self.ledger.transactions().iter() {
             for (vout, output) in (0..).zip(&entry.tx.output) {
                 let Some(origin) = self.keyring.origin(&output.script_pubkey) else { continue };
                 owners.insert(OutPoint { txid: entry.txid, vout }, origin);

@@ -8,7 +8,7 @@
 //! seen last. A block that leaves the best chain takes its transactions back to waiting without further ado.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bdk_wallet::chain::local_chain::{self, LocalChain};
 use bdk_wallet::chain::{CanonicalizationParams, ChainPosition, ConfirmationBlockTime, Merge as _, TxGraph, tx_graph};
@@ -52,6 +52,8 @@ impl Change {
 pub(crate) struct Ledger {
     graph: TxGraph<ConfirmationBlockTime>,
     chain: LocalChain,
+    /// The transactions that count, once somebody asked: working them out is most of the work on a large wallet.
+    counting: OnceLock<Arc<[LedgerTx]>>,
 }
 
 /// A transaction that counts.
@@ -92,16 +94,30 @@ pub(crate) enum CoinState {
 
 impl Ledger {
     pub(crate) fn new(genesis: BlockHash) -> Self {
-        Self { graph: TxGraph::default(), chain: LocalChain::from_genesis_hash(genesis).0 }
+        Self { graph: TxGraph::default(), chain: LocalChain::from_genesis_hash(genesis).0, counting: OnceLock::new() }
     }
 
     /// Adds a change; `false` when it cannot belong to this chain. Nothing is done then.
     pub(crate) fn apply(&mut self, change: &Change) -> bool {
+        let tip = self.chain.tip().height();
         let applied = self.chain.apply_changeset(&change.chain).is_ok();
         if applied {
+            if !change.graph.is_empty() || !self.holds_nothing(&change.chain, tip) {
+                self.counting.take();
+            }
             self.graph.apply_changeset(change.graph.clone());
         }
         applied
+    }
+
+    /// Whether a change is no more than blocks above `tip` that hold nothing of ours: no transaction's place changes then.
+    fn holds_nothing(&self, change: &local_chain::ChangeSet, tip: u32) -> bool {
+        // A block may come back that was undone before.
+        let comes_back = |block: &Option<BlockHash>| {
+            let anchors = self.graph.all_anchors().values().flatten();
+            anchors.into_iter().any(|anchor| Some(anchor.block_id.hash) == *block)
+        };
+        change.blocks.iter().all(|(height, block)| *height > tip && block.is_some() && !comes_back(block))
     }
 
     /// The last block of the best chain that the wallet knows.
@@ -147,7 +163,11 @@ impl Ledger {
     }
 
     /// The transactions that count; each stands after those that it spends from.
-    pub(crate) fn transactions(&self) -> Vec<LedgerTx> {
+    pub(crate) fn transactions(&self) -> Arc<[LedgerTx]> {
+        Arc::clone(self.counting.get_or_init(|| self.count_transactions()))
+    }
+
+    fn count_transactions(&self) -> Arc<[LedgerTx]> {
         let tip = self.chain.tip().block_id();
         let canonical = self.graph.list_ordered_canonical_txs(&self.chain, tip, CanonicalizationParams::default());
         canonical
@@ -177,7 +197,7 @@ impl Ledger {
         let next_block = self.tip().0.next();
         let mut trusted = HashMap::<Txid, &Transaction>::new();
         let mut coins = Vec::new();
-        for entry in &transactions {
+        for entry in transactions.iter() {
             let ours = |outpoint: OutPoint| {
                 let parent = trusted.get(&outpoint.txid)?;
                 keyring.origin(&parent.output.get(outpoint.vout as usize)?.script_pubkey)

@@ -139,7 +139,9 @@ impl DescriptorKeyring {
     }
 
     pub(super) fn script_at(&self, origin: Origin) -> Option<ScriptBuf> {
-        Some(self.definite(origin)?.script_pubkey())
+        // Up to a gap above the last address that was handed out, it is worked out already.
+        let known = self.index.spk_at_index(origin.keychain, origin.index);
+        known.or_else(|| Some(self.definite(origin)?.script_pubkey()))
     }
 
     pub(super) const fn spending_weight(&self) -> u64 {

@@ -26,7 +26,7 @@ impl Wallet {
     pub fn to_psbt(&self, draft: &Draft) -> Result<Psbt, WalletError> {
         let mut psbt = bitcoin::Psbt::from_unsigned_tx(draft.unsigned().clone()).map_err(|_| FAILED)?;
         let known: HashMap<Txid, Arc<Transaction>> =
-            self.ledger.transactions().into_iter().map(|entry| (entry.txid, entry.tx)).collect();
+            self.ledger.transactions().iter().map(|entry| (entry.txid, entry.tx.clone())).collect();
         for (input, coin) in psbt.inputs.iter_mut().zip(draft.coins()) {
             let earlier = known.get(&coin.outpoint.txid).ok_or(FAILED)?;
             input.witness_utxo = Some(coin.output.clone());

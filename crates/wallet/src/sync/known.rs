@@ -27,7 +27,7 @@ impl Known {
         let mut known = Self::default();
         let is_ours = |script: &Script| keyring.origin(script).is_some();
         // In this order each transaction stands after those that it spends from.
-        for entry in ledger.transactions() {
+        for entry in ledger.transactions().iter() {
             let height = match entry.place {
                 Place::Block { height, .. } if !undone.contains(&height) => Some(height),
                 Place::Block { .. } | Place::Waiting { .. } => None,

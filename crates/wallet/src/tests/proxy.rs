@@ -376,10 +376,29 @@ async fn another_branch_is_followed() {
     let report = setting.sync().await.expect("an honest proxy");
     assert_eq!((report.blocks_undone, report.vanished), (1, 0));
     assert_eq!(setting.balance(), [COIN, 2 * COIN, 0]);
+    // The first branch comes back and grows: what it held is in its block again.
+    let second_branch = setting.other(|_| {});
+    setting.world(|world| {
+        world.blocks.truncate(2);
+        world.waiting.clear();
+        world.mine(vec![second.clone()]);
+        world.mine(Vec::new());
+        world.mine(Vec::new());
+    });
+    setting.sync().await.expect("an honest proxy");
+    assert_eq!((setting.wallet.tip(), setting.balance()), (Height::new(4), [3 * COIN, 0, 0]));
+    setting.world = second_branch.0;
+    setting.proxy = second_branch.1;
+    setting.world(|world| {
+        world.mine_salted(Vec::new(), 1);
+        world.mine(Vec::new());
+    });
+    setting.sync().await.expect("an honest proxy");
+    assert_eq!((setting.wallet.tip(), setting.balance()), (Height::new(5), [COIN, 2 * COIN, 0]));
     // A lower tip of the same branch is a proxy that is behind, until the headers are forgotten.
     setting.world(|world| world.blocks.truncate(2));
     assert!(matches!(setting.sync().await, Err(SyncError::ProxyBehind { .. })));
-    assert_eq!((setting.wallet.tip(), setting.balance()), (Height::new(3), [COIN, 2 * COIN, 0]));
+    assert_eq!((setting.wallet.tip(), setting.balance()), (Height::new(5), [COIN, 2 * COIN, 0]));
     setting.wallet.forget_headers().expect("written");
     setting.sync().await.expect("an honest proxy");
     assert_eq!((setting.wallet.tip(), setting.balance()), (Height::new(1), [COIN, 2 * COIN, 0]));
