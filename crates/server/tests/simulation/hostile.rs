@@ -1,6 +1,8 @@
 //! Peers that do harm: scripts at the level of bytes. They know every block and transaction as soon as it is made, so that
 //! they are often the first to announce it.
 
+mod compact;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -31,6 +33,8 @@ pub(crate) enum Kind {
     Garbage,
     /// Announces blocks first and gives other bodies under their headers.
     MutatedBlocks,
+    /// Announces blocks first, by compact ones that are bent, and gives nothing more, or something else.
+    BentCompactBlocks,
     /// Announces blocks first and keeps them back.
     WithheldBlocks,
     /// Announces transactions first, and ones that do not exist, and keeps them back.
@@ -46,12 +50,13 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Silent,
         Self::Mute,
         Self::LyingLengths,
         Self::Garbage,
         Self::MutatedBlocks,
+        Self::BentCompactBlocks,
         Self::WithheldBlocks,
         Self::WithheldTransactions,
         Self::HeaderFlood,
@@ -158,6 +163,7 @@ impl Hostile {
                 self.one(&Message::Headers(headers))
             }
             (Kind::MutatedBlocks, Message::GetData(items)) => self.mutated(items),
+            (Kind::BentCompactBlocks, Message::GetBlockTransactions(request)) => self.bent_transactions(request),
             _ => Vec::new(),
         }
     }
@@ -187,11 +193,12 @@ impl Hostile {
             return Vec::new();
         }
         match self.kind {
-            Kind::Silent | Kind::Mute | Kind::Garbage | Kind::MutatedBlocks | Kind::WithheldBlocks => Vec::new(),
+            Kind::Silent | Kind::Mute | Kind::Garbage => Vec::new(),
+            Kind::MutatedBlocks | Kind::BentCompactBlocks | Kind::WithheldBlocks => Vec::new(),
             Kind::LyingLengths => self.lie(),
             Kind::WithheldTransactions => {
                 let junk: Vec<Inventory> =
-                    (0..8).map(|_| Inventory::WTx(Wtxid::from_byte_array(self.rng.random()))).collect();
+                    (0..200).map(|_| Inventory::WTx(Wtxid::from_byte_array(self.rng.random()))).collect();
                 self.one(&Message::Inv(junk))
             }
             Kind::HeaderFlood => self.flood_headers(),
@@ -301,6 +308,7 @@ impl Hostile {
                 }
                 frames
             }
+            Kind::BentCompactBlocks => self.bent_compact(block),
             Kind::WithheldBlocks => self.one(&Message::Headers(vec![block.header])),
             _ => Vec::new(),
         };
