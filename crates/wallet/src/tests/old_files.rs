@@ -35,7 +35,7 @@ fn open(file: &[u8], kind: KeyKind, addresses: &[&str], balance: u64) {
     let records: BTreeMap<Txid, TxRecord> = wallet
         .ledger
         .transactions()
-        .into_iter()
+        .iter()
         .map(|entry| {
             let (txid, tx) = (entry.txid, (*entry.tx).clone());
             (txid, TxRecord { spent: vec![None; tx.input.len()], tx, txid, status: TxStatus::Waiting, fee: None })
