@@ -226,12 +226,12 @@ impl HeaderChain {
     fn set(&mut self, branch: Branch) {
         let Branch { fork, headers, tip_hash, work } = branch;
         let kept = index(fork).unwrap_or(usize::MAX).saturating_add(1);
-        if let Some(file) = &mut self.file {
-            if let Err(fault) = file.append(fork, &headers, &work) {
-                // The chain is worth no less in memory; the next start asks for what is missing.
-                self.file = None;
-                self.fault = Some(fault);
-            }
+        if let Some(file) = &mut self.file
+            && let Err(fault) = file.append(fork, &headers, &work)
+        {
+            // The chain is worth no less in memory; the next start asks for what is missing.
+            self.file = None;
+            self.fault = Some(fault);
         }
         self.headers.truncate(kept);
         self.headers.extend(headers);
