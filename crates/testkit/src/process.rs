@@ -111,6 +111,16 @@ impl Program {
         let _ended = self.child.wait();
     }
 
+    /// Lets it stand still, as a machine that sleeps: its sockets stay open, and nobody reads them.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// Waits for the end.
     ///
     /// # Panics

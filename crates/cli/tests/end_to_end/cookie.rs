@@ -1,8 +1,6 @@
 //! The RPC as plain HTTP with a cookie: every method answers with the fields of Bitcoin Core v31.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 
 use mycoin_primitives::bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
@@ -14,6 +12,7 @@ use mycoin_testkit::process::Program;
 use serde_json::{Value, json};
 
 use crate::home::{Home, PATIENCE, address_after};
+use crate::rpc::{Rpc, base64};
 
 const HEADER: &str = "hash confirmations height version versionHex merkleroot time mediantime nonce bits target \
                       difficulty chainwork nTx previousblockhash";
@@ -27,12 +26,6 @@ struct Door {
     home: Home,
     program: Program,
     rpc: Rpc,
-}
-
-/// Where the RPC answers, and what opens it.
-struct Rpc {
-    address: String,
-    cookie: String,
 }
 
 impl Door {
@@ -55,43 +48,14 @@ impl Door {
         let file = home.dir().join("demo/.cookie");
         let mode = fs::metadata(&file).expect("the cookie").permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
-        let cookie = fs::read_to_string(&file).expect("the cookie");
+        let rpc = Rpc::open(address, &file);
+        let cookie = &rpc.cookie;
         assert!(cookie.starts_with("__cookie__:") && cookie.len() == 75, "{cookie}");
-        Self { home, program, rpc: Rpc { address, cookie } }
+        Self { home, program, rpc }
     }
 }
 
 impl Rpc {
-    /// Sends a request with these headers, and gives status and body.
-    fn http(&self, verb: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).expect("it listens");
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let length = body.len();
-        let request =
-            format!("{verb} / HTTP/1.1\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}");
-        stream.write_all(request.as_bytes()).expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers in text");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer of HTTP");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        (status, body.to_owned())
-    }
-
-    fn post(&self, body: &Value) -> (u16, Value) {
-        let authorization = format!("Basic {}", base64(self.cookie.as_bytes()));
-        let headers =
-            [("Host", &*self.address), ("Authorization", &authorization), ("Content-Type", "application/json")];
-        let (status, body) = self.http("POST", &headers, &body.to_string());
-        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
-    }
-
-    /// Calls a method that must answer.
-    fn call(&self, method: &str, params: Value) -> Value {
-        let (status, mut answer) = self.post(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}));
-        assert!(status == 200 && answer.get("error").is_none(), "{method} {params}: {status} {answer}");
-        answer["result"].take()
-    }
-
     /// Calls a method whose answer must have exactly these fields.
     fn fields(&self, method: &str, params: Value, names: &str) -> Value {
         let answer = self.call(method, params);
@@ -114,16 +78,6 @@ fn assert_fields(what: &str, value: &Value, names: &str) {
     seen.sort_unstable();
     names.sort_unstable();
     assert_eq!(seen, names, "{what}: {value}");
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let group = |chunk: &[u8]| {
-        let bits = chunk.iter().chain([&0, &0]).take(3).fold(0, |bits, byte| bits << 8 | usize::from(*byte));
-        let digit = |at: usize| if at <= chunk.len() { DIGITS[bits >> (18 - 6 * at) & 63].into() } else { '=' };
-        [0, 1, 2, 3].map(digit)
-    };
-    bytes.chunks(3).flat_map(group).collect()
 }
 
 #[test]

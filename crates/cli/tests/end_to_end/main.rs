@@ -6,5 +6,5 @@ mod cookie;
 mod crash;
 mod home;
 mod join;
-mod peers;
+mod rpc;
 mod session;
