@@ -123,7 +123,7 @@ impl Chain {
         consensus::check_header_in_context(&block.header, &self.network, &branch, now)
             .map_err(|source| AcceptError::Header { hash, source: Box::new(source) })?;
         consensus::check_block_in_context(&checked, &self.network, &branch).map_err(broken)?;
-        let spent = Self::fetch_coins(checked.block(), |outpoint| coins.coin(outpoint))?;
+        let spent = Self::fetch_coins(&checked, |outpoint| coins.coin(outpoint))?;
         let effects = consensus::connect_block(&checked, &self.network, &branch, &spent).map_err(broken)?;
         self.scripts.run(&effects.script_checks).map_err(broken)
     }

@@ -54,14 +54,16 @@ impl Chain {
         };
         let mut record = self.index.read().get(id).record();
         record.connected = true;
-        self.store.commit(&Commit {
+        let commit = Commit {
             index: vec![record],
             created: effects.created,
             spent: effects.spent,
             undo: Some((hash, effects.undo)),
             tip: Some(hash),
             ..Commit::default()
-        })?;
+        };
+        self.store.commit(&commit)?;
+        self.recent.step(commit.spent, commit.created);
         self.index.write().push_tip(id);
         Ok(Step::Connected(ChainEvent::Connected { height, hash, block: Arc::clone(checked.block()) }))
     }
@@ -72,22 +74,35 @@ impl Chain {
         checked: &CheckedBlock,
         parent: Id,
     ) -> Result<Result<BlockEffects, BlockRuleError>, ChainError> {
-        let coins = Self::fetch_coins(checked.block(), |outpoint| self.store.coin(outpoint))?;
+        let recent = self.recent.lock();
+        let stored = |outpoint: &OutPoint| match recent.get(outpoint) {
+            Some(coin) => Ok(Some(coin.clone())),
+            None => self.store.coin(outpoint),
+        };
+        let coins = Self::fetch_coins(checked, stored)?;
+        drop(recent);
         let effects = consensus::connect_block(checked, &self.network, &self.index.branch(parent), &coins);
         Ok(effects.and_then(|effects| self.scripts.run(&effects.script_checks).map(|()| effects)))
     }
 
     /// What `connect_block` asks for, as far as it exists.
     pub(crate) fn fetch_coins(
-        block: &Block,
+        checked: &CheckedBlock,
         coin: impl Fn(&OutPoint) -> Result<Option<Coin>, StorageError>,
     ) -> Result<HashMap<OutPoint, Coin>, ChainError> {
-        let mut coins = HashMap::new();
-        for outpoint in consensus::coins_needed(block) {
-            if let Some(coin) = coin(&outpoint)? {
-                coins.insert(outpoint, coin);
+        let spent = consensus::coins_spent(checked);
+        let mut coins = HashMap::with_capacity(spent.len());
+        let fetch = |coins: &mut HashMap<OutPoint, Coin>, outpoints: Vec<OutPoint>| -> Result<(), ChainError> {
+            for outpoint in outpoints {
+                if let Some(coin) = coin(&outpoint)? {
+                    coins.insert(outpoint, coin);
+                }
             }
-        }
+            Ok(())
+        };
+        fetch(&mut coins, spent)?;
+        let overwritten = consensus::coins_overwritten(checked, &coins);
+        fetch(&mut coins, overwritten)?;
         Ok(coins)
     }
 

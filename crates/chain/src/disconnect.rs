@@ -31,6 +31,7 @@ impl Chain {
             }
         }
         self.store.commit(&commit)?;
+        self.recent.clear();
         self.index.write().pop_tip();
         Ok(ChainEvent::Disconnected { height, hash, block })
     }

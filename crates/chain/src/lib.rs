@@ -5,8 +5,8 @@
 //! Never: sockets, clocks, the mempool. A failing disk is never taken for an invalid block: the chain halts.
 //!
 //! A block's way, by file: `accept` (header, block alone, stored) → `activate` (which branch has the most work) → `disconnect`
-//! down to the fork → `connect` up to the new tip. `recover` opens, `read` answers, `stats` counts, `filter`
-//! tells light clients what a block concerns, `filter_index` keeps that.
+//! down to the fork → `connect` up to the new tip. `recent` keeps new coins at hand, `recover` opens, `read` answers, `stats`
+//! counts, `filter` tells light clients what a block concerns, `filter_index` keeps that.
 //!
 //! Start at [`Chain::accept_block`].
 
@@ -20,6 +20,7 @@ mod filter;
 mod filter_index;
 mod index;
 mod read;
+mod recent;
 mod recover;
 mod scripts;
 mod stats;
@@ -32,6 +33,7 @@ use mycoin_primitives::Network;
 use mycoin_storage::ChainStore;
 
 use crate::branch::SharedIndex;
+use crate::recent::RecentCoins;
 use crate::scripts::Scripts;
 
 pub use branch::Branch;
@@ -61,6 +63,7 @@ pub struct Chain {
     store: ChainStore,
     index: SharedIndex,
     scripts: Scripts,
+    recent: RecentCoins,
     writer: Mutex<Writer>,
 }
 

@@ -14,6 +14,7 @@ use mycoin_storage::{BlockPosition, ChainStore, Commit, IndexRecord, Stored};
 
 use crate::branch::SharedIndex;
 use crate::index::BlockIndex;
+use crate::recent::RecentCoins;
 use crate::scripts::Scripts;
 use crate::{AcceptError, Chain, ChainError, ChainOptions, Writer};
 
@@ -46,6 +47,7 @@ impl Chain {
         let chain = Self {
             index: SharedIndex::new(BlockIndex::load(records, tip)?),
             scripts: Scripts::new(options.script_threads, options.signatures),
+            recent: RecentCoins::default(),
             writer: Mutex::new(Writer::default()),
             store,
             network,

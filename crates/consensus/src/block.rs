@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mycoin_primitives::bitcoin::script::Builder;
 use mycoin_primitives::hashes::Hash;
 use mycoin_primitives::{
-    Block, BlockHash, Header, Height, Network, ScriptBuf, Sequence, Transaction, TxMerkleNode, Txid,
+    Block, BlockHash, Header, Height, Network, ScriptBuf, Sequence, Transaction, TxMerkleNode, Txid, Wtxid,
 };
 use mycoin_script::{LEGACY_COST_FACTOR, legacy_signature_operations};
 
@@ -28,6 +28,7 @@ pub struct CheckedBlock {
     block: Arc<Block>,
     hash: BlockHash,
     txids: Vec<Txid>,
+    wtxids: Vec<Wtxid>,
 }
 
 impl CheckedBlock {
@@ -50,6 +51,11 @@ impl CheckedBlock {
     pub fn txids(&self) -> &[Txid] {
         &self.txids
     }
+
+    /// Its transactions' ids with their witnesses, in block order.
+    pub fn wtxids(&self) -> &[Wtxid] {
+        &self.wtxids
+    }
 }
 
 /// Checks what can be said of a block alone, its header left out ([`crate::check_header`]).
@@ -68,7 +74,9 @@ pub fn check_block(block: Arc<Block>, network: &Network) -> Result<CheckedBlock,
         check_transaction(tx, network).map_err(|error| BlockRuleError::Transaction { index, txid: *txid, error })?;
     }
     check_legacy_signature_operations(&block)?;
-    Ok(CheckedBlock { hash: block.block_hash(), txids, block })
+    // Hashed once, for the commitment to the witnesses and for the verdicts on the scripts.
+    let wtxids = block.txdata.iter().map(Transaction::compute_wtxid).collect();
+    Ok(CheckedBlock { hash: block.block_hash(), txids, wtxids, block })
 }
 
 fn check_merkle_root(block: &Block, txids: &[Txid]) -> Result<(), BlockRuleError> {
@@ -135,7 +143,7 @@ pub fn check_block_in_context(
     if network.rules.bip54 {
         check_coinbase_lock(&checked.block, parent)?;
     }
-    check_witnesses(&checked.block)?;
+    check_witnesses(checked)?;
     let weight = checked.block.weight().to_wu();
     if weight > MAX_BLOCK_WEIGHT {
         return Err(BlockRuleError::TooHeavy { weight });
@@ -182,14 +190,15 @@ fn check_coinbase_lock(block: &Block, parent: Height) -> Result<(), BlockRuleErr
     Ok(())
 }
 
-fn check_witnesses(block: &Block) -> Result<(), BlockRuleError> {
-    match check_witness_commitment(&block.txdata) {
+fn check_witnesses(checked: &CheckedBlock) -> Result<(), BlockRuleError> {
+    let transactions = &checked.block.txdata;
+    match check_witness_commitment(transactions, &checked.wtxids) {
         WitnessCommitment::Fits => Ok(()),
         WitnessCommitment::BadNonce => Err(BlockRuleError::WitnessNonceSize),
         WitnessCommitment::Mismatch => Err(BlockRuleError::WitnessCommitmentMismatch),
         WitnessCommitment::None => {
             let has_witness = |tx: &Transaction| tx.input.iter().any(|input| !input.witness.is_empty());
-            match block.txdata.iter().position(has_witness) {
+            match transactions.iter().position(has_witness) {
                 Some(index) => Err(BlockRuleError::UnexpectedWitness { index }),
                 None => Ok(()),
             }

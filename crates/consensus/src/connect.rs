@@ -9,7 +9,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use mycoin_primitives::{Amount, Block, BlockUndo, Coin, Height, MAX_MONEY, Network, OutPoint, Transaction, Txid};
+use mycoin_primitives::{
+    Amount, Block, BlockUndo, Coin, Height, MAX_MONEY, Network, OutPoint, Transaction, Txid, Wtxid,
+};
 use mycoin_script::{ScriptFlags, signature_operation_cost};
 
 use crate::{
@@ -49,6 +51,38 @@ pub fn coins_needed(block: &Block) -> Vec<OutPoint> {
     needed
 }
 
+/// Those of [`coins_needed`] that inputs spend, and the coinbase's outputs.
+pub fn coins_spent(checked: &CheckedBlock) -> Vec<OutPoint> {
+    let mut needed = Vec::new();
+    let mut within: HashSet<Txid> = HashSet::with_capacity(checked.txids().len());
+    for (tx, txid) in checked.block().txdata.iter().zip(checked.txids()) {
+        if tx.is_coinbase() {
+            needed.extend(outpoints(*txid, tx));
+        } else {
+            let spent = tx.input.iter().map(|input| input.previous_output);
+            needed.extend(spent.filter(|outpoint| !within.contains(&outpoint.txid)));
+        }
+        within.insert(*txid);
+    }
+    needed
+}
+
+/// The rest of [`coins_needed`], as far as any of it can exist; `coins` holds what exists of [`coins_spent`].
+///
+/// None, where every input has its coin: a transaction whose copy has unspent outputs spends what that copy spent, or
+/// outputs of one in the block of which the same holds. Such a coin would have to be made again, which leads back to a
+/// repeated coinbase; and coinbases differ by their height (BIP34). So this costs nothing for a block that is valid, while the
+/// reason for refusing another one stays Bitcoin's.
+pub fn coins_overwritten(checked: &CheckedBlock, coins: &HashMap<OutPoint, Coin>) -> Vec<OutPoint> {
+    let transactions = || checked.block().txdata.iter().zip(checked.txids()).filter(|(tx, _)| !tx.is_coinbase());
+    let block: HashSet<&Txid> = checked.txids().iter().collect();
+    let has_coin = |outpoint: &OutPoint| coins.contains_key(outpoint) || block.contains(&outpoint.txid);
+    if transactions().all(|(tx, _)| tx.input.iter().all(|input| has_coin(&input.previous_output))) {
+        return Vec::new();
+    }
+    transactions().flat_map(|(tx, txid)| outpoints(*txid, tx)).collect()
+}
+
 fn outpoints(txid: Txid, tx: &Transaction) -> impl Iterator<Item = OutPoint> {
     (0..tx.output.len()).filter_map(move |vout| Some(OutPoint { txid, vout: u32::try_from(vout).ok()? }))
 }
@@ -80,8 +114,9 @@ pub fn connect_block(
         fees: Amount::ZERO,
         script_checks: Vec::new(),
     };
-    for (index, (tx, txid)) in checked.block().txdata.iter().zip(checked.txids()).enumerate() {
-        connecting.transaction(index, tx, *txid, &mut effects)?;
+    let ids = checked.txids().iter().copied().zip(checked.wtxids().iter().copied());
+    for (index, (tx, ids)) in checked.block().txdata.iter().zip(ids).enumerate() {
+        connecting.transaction(index, tx, ids, &mut effects)?;
     }
     check_coinbase_amount(checked.block(), block_subsidy(network, height), effects.fees)?;
     (effects.created, effects.spent) = connecting.view.net_effect();
@@ -167,7 +202,7 @@ impl Connecting<'_> {
         &mut self,
         index: usize,
         tx: &Transaction,
-        txid: Txid,
+        (txid, wtxid): (Txid, Wtxid),
         effects: &mut BlockEffects,
     ) -> Result<(), BlockRuleError> {
         let mut spent = Vec::new();
@@ -189,7 +224,7 @@ impl Connecting<'_> {
         }
         if !tx.is_coinbase() {
             let block = Arc::clone(self.checked.block());
-            effects.script_checks.push(ScriptCheck::new(block, index, txid, tx.compute_wtxid(), spent, self.flags));
+            effects.script_checks.push(ScriptCheck::new(block, index, txid, wtxid, spent, self.flags));
         }
         self.create_outputs(tx, txid);
         Ok(())

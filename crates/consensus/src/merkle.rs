@@ -119,15 +119,17 @@ pub(crate) enum WitnessCommitment {
     Fits,
 }
 
-/// Compares the commitment in the last coinbase output that has one. Source: Bitcoin Core `CheckWitnessMalleation`, validation.cpp.
-pub(crate) fn check_witness_commitment(transactions: &[Transaction]) -> WitnessCommitment {
-    let Some((coinbase, others)) = transactions.split_first() else { return WitnessCommitment::None };
+/// Compares the commitment in the last coinbase output that has one. `wtxids` are those of `transactions`.
+///
+/// Source: Bitcoin Core `CheckWitnessMalleation`, validation.cpp.
+pub(crate) fn check_witness_commitment(transactions: &[Transaction], wtxids: &[Wtxid]) -> WitnessCommitment {
+    let Some(coinbase) = transactions.first() else { return WitnessCommitment::None };
     let scripts = coinbase.output.iter().rev().map(|output| output.script_pubkey.as_bytes());
     let Some(found) = scripts.filter_map(committed).next() else { return WitnessCommitment::None };
     let Some(reserved) = coinbase.input.first().and_then(|input| only_item(&input.witness)) else {
         return WitnessCommitment::BadNonce;
     };
-    if commitment(others.iter().map(Transaction::compute_wtxid), reserved) == *found {
+    if commitment(wtxids.iter().skip(1).copied(), reserved) == *found {
         WitnessCommitment::Fits
     } else {
         WitnessCommitment::Mismatch
