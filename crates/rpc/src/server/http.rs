@@ -30,9 +30,10 @@ pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// For a request's head; and how long a connection may be idle.
 const HEAD_TIME: Duration = Duration::from_secs(30);
 const BODY_TIME: Duration = Duration::from_secs(30);
-/// As Bitcoin Core (`MAX_SIZE`, src/serialize.h).
+/// The longest body, in bytes, as Bitcoin Core's (`MAX_SIZE`, src/serialize.h).
 const MAX_BODY: usize = 32 * 1024 * 1024;
-const MAX_HEAD: usize = 16 * 1024;
+/// The longest head, from the request line to the empty one, in bytes (`MAX_HEADERS_SIZE`, src/httpserver.h).
+const MAX_HEAD: usize = 8_192;
 /// After a wrong cookie: guessing must be slow (as Bitcoin Core, src/httprpc.cpp).
 const WRONG_COOKIE_DELAY: Duration = Duration::from_millis(250);
 /// How many events may wait for a subscriber that reads slowly.
