@@ -23,8 +23,7 @@ impl Mempool {
     /// A block became the tip: drops what it confirmed, and what spends the same coins, with its descendants.
     pub fn block_connected(&mut self, block: &Block, now: u64) {
         for tx in block.txdata.iter().filter(|tx| !tx.is_coinbase()) {
-            let txid = tx.compute_txid();
-            if self.entry(&txid).is_some() {
+            if let Some(txid) = self.same(tx) {
                 // Its ancestors stand earlier in the block, so they have gone; its descendants go on waiting.
                 self.remove_all(&BTreeSet::from([txid]), RemovalReason::Confirmed);
             } else {
@@ -34,6 +33,13 @@ impl Mempool {
             }
         }
         self.rolling.block_connected(now, self.memory(), self.limits.memory);
+    }
+
+    /// The waiting transaction with the same id, whatever its witness. Mostly it is the same in all, which is told without a hash.
+    fn same(&self, tx: &Transaction) -> Option<Txid> {
+        let spender = self.spender(&tx.input.first()?.previous_output)?;
+        let entry = self.entry(&spender)?;
+        (*entry.tx == *tx || spender == tx.compute_txid()).then_some(spender)
     }
 
     /// A block is no longer the tip. Its transactions come back with [`Mempool::revalidate`], which must be called when

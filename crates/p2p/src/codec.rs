@@ -74,6 +74,8 @@ impl Outgoing {
     pub(crate) fn new(message: &Message) -> Self {
         let mut bytes = vec![0; HEADER];
         message.write_payload(&mut bytes);
+        // It may wait for long, and growing leaves up to half of the room empty.
+        bytes.shrink_to_fit();
         Self { command: message.command(), bytes }
     }
 
@@ -163,10 +165,6 @@ impl Decoder {
             self.buffer.drain(..self.start);
             self.start = 0;
         }
-        // What a long message needed is given back with it.
-        if self.buffer.is_empty() && self.buffer.capacity() > 1 << 18 {
-            self.buffer = Vec::new();
-        }
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -203,6 +201,12 @@ impl Decoder {
         self.start += HEADER + length;
         self.consumed += (HEADER + length) as u64;
         self.limit.saw(&message);
+        // What a long message needed is given back with it, even when the peer must wait from here on.
+        let rest = self.buffer.get(self.start..).unwrap_or_default();
+        if self.buffer.capacity() > 1 << 18 && rest.len() < 1 << 17 {
+            self.buffer = rest.to_vec();
+            self.start = 0;
+        }
         Ok(Some(message))
     }
 }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use mycoin_primitives::bitcoin::WitnessMerkleNode;
 use mycoin_primitives::bitcoin::bip152::{HeaderAndShortIds, PrefilledTransaction, ShortId};
-use mycoin_primitives::hashes::{Hash as _, sha256d};
-use mycoin_primitives::{Block, Header, Transaction, Wtxid};
+use mycoin_primitives::hashes::{Hash as _, HashEngine as _, sha256d};
+use mycoin_primitives::{Block, Header, Transaction, Txid, Wtxid};
 
 use crate::limits::BLOCK_TRANSACTIONS_MAX;
 
@@ -84,6 +84,8 @@ impl CompactError {
 pub(crate) struct WholeBlock {
     pub(crate) block: Arc<Block>,
     wtxids: Vec<Wtxid>,
+    /// Known where the block was checked here; shared, for they are wanted once more when it is the tip.
+    txids: Option<Arc<[Txid]>>,
 }
 
 impl WholeBlock {
@@ -91,16 +93,29 @@ impl WholeBlock {
     ///
     /// Source: Bitcoin Core `IsBlockMutated`, validation.cpp.
     pub(crate) fn check(block: Arc<Block>) -> Option<Self> {
-        let txids = block.txdata.iter().map(|tx| tx.compute_txid().to_byte_array()).collect();
-        let is_named = unmutated_root(txids)? == block.header.merkle_root.to_byte_array();
-        let whole = Self::trust(block);
+        let wtxids = wtxids_of(&block);
+        Self::check_named(block, wtxids)
+    }
+
+    /// The same where the wtxids are known.
+    fn check_named(block: Arc<Block>, wtxids: Vec<Wtxid>) -> Option<Self> {
+        let txids: Arc<[Txid]> = txids_of(&block);
+        let leaves = txids.iter().map(|txid| txid.to_byte_array()).collect();
+        let is_named = unmutated_root(leaves)? == block.header.merkle_root.to_byte_array();
+        let whole = Self { block, wtxids, txids: Some(txids) };
         (is_named && whole.has_right_witnesses()).then_some(whole)
     }
 
     /// For blocks that were judged, or that the server found sound.
     pub(crate) fn trust(block: Arc<Block>) -> Self {
-        let wtxids = block.txdata.iter().map(Transaction::compute_wtxid).collect();
-        Self { block, wtxids }
+        let wtxids = wtxids_of(&block);
+        Self { block, wtxids, txids: None }
+    }
+
+    /// Both names of its transactions, in order.
+    pub(crate) fn names(&self) -> Vec<(Txid, Wtxid)> {
+        let txids = self.txids.clone().unwrap_or_else(|| txids_of(&self.block));
+        txids.iter().copied().zip(self.wtxids.iter().copied()).collect()
     }
 
     /// The witnesses are those that the coinbase commits to; without a commitment there are none (BIP141).
@@ -136,13 +151,21 @@ impl WholeBlock {
     }
 }
 
+fn txids_of(block: &Block) -> Arc<[Txid]> {
+    block.txdata.iter().map(Transaction::compute_txid).collect()
+}
+
+fn wtxids_of(block: &Block) -> Vec<Wtxid> {
+    block.txdata.iter().map(Transaction::compute_wtxid).collect()
+}
+
 /// The root over `level`; `None` when two neighbours are the same, by which two lists have one root (CVE-2012-2459).
 fn unmutated_root(mut level: Vec<[u8; 32]>) -> Option<[u8; 32]> {
     while level.len() > 1 {
         let parent = |pair: &[[u8; 32]]| match pair {
             [left, right] if left == right => None,
-            [left, right] => Some(sha256d::Hash::hash(&[*left, *right].concat()).to_byte_array()),
-            [alone] => Some(sha256d::Hash::hash(&[*alone, *alone].concat()).to_byte_array()),
+            [left, right] => Some(parent_of(left, right)),
+            [alone] => Some(parent_of(alone, alone)),
             _ => None,
         };
         level = level.chunks(2).map(parent).collect::<Option<_>>()?;
@@ -150,15 +173,25 @@ fn unmutated_root(mut level: Vec<[u8; 32]>) -> Option<[u8; 32]> {
     level.first().copied()
 }
 
+fn parent_of(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+    let mut engine = sha256d::Hash::engine();
+    engine.input(left);
+    engine.input(right);
+    sha256d::Hash::from_engine(engine).to_byte_array()
+}
+
 /// What asks for transactions that may be in a block: it stops asking by [`ControlFlow::Break`].
 pub(crate) type Visitor<'a> = dyn FnMut(&Wtxid, &Arc<Transaction>) -> ControlFlow<()> + 'a;
+
+/// A transaction and its name, where it is here.
+type Place = Option<(Arc<Transaction>, Wtxid)>;
 
 /// A block that is being put together.
 #[derive(Debug)]
 pub(crate) struct Reconstruction {
     header: Header,
     /// The block's transactions in order, as far as they are here.
-    places: Vec<Option<Arc<Transaction>>>,
+    places: Vec<Place>,
 }
 
 impl Reconstruction {
@@ -197,16 +230,20 @@ impl Reconstruction {
         if count != missing {
             return Err(CompactError::WrongCount { given: count, missing });
         }
-        let mut given = given.into_iter();
-        let whole = self.places.into_iter().map(|place| place.map(Arc::unwrap_or_clone).or_else(|| given.next()));
-        let block = Block { header: self.header, txdata: whole.flatten().collect() };
-        WholeBlock::check(Arc::new(block)).ok_or(CompactError::Mutated)
+        let mut given = given.into_iter().map(|transaction| (transaction.compute_wtxid(), transaction));
+        let whole = self.places.into_iter().map(|place| match place {
+            Some((transaction, wtxid)) => Some((wtxid, Arc::unwrap_or_clone(transaction))),
+            None => given.next(),
+        });
+        let (wtxids, txdata): (Vec<Wtxid>, Vec<Transaction>) = whole.flatten().unzip();
+        let block = Block { header: self.header, txdata };
+        WholeBlock::check_named(Arc::new(block), wtxids).ok_or(CompactError::Mutated)
     }
 }
 
 /// The block's places with the transactions that the message brings. Each index is told as the distance from the one
 /// before.
-fn prefilled(compact: &HeaderAndShortIds) -> Result<Vec<Option<Arc<Transaction>>>, CompactError> {
+fn prefilled(compact: &HeaderAndShortIds) -> Result<Vec<Place>, CompactError> {
     let count = compact.short_ids.len() + compact.prefilled_txs.len();
     if count == 0 {
         return Err(CompactError::Empty);
@@ -226,7 +263,7 @@ fn prefilled(compact: &HeaderAndShortIds) -> Result<Vec<Option<Arc<Transaction>>
         if prefilled.tx.input.is_empty() && prefilled.tx.output.is_empty() {
             return Err(CompactError::PrefilledEmpty { index });
         }
-        *place = Some(Arc::new(prefilled.tx.clone()));
+        *place = Some((Arc::new(prefilled.tx.clone()), prefilled.tx.compute_wtxid()));
     }
     Ok(places)
 }
@@ -235,17 +272,13 @@ fn prefilled(compact: &HeaderAndShortIds) -> Result<Vec<Option<Arc<Transaction>>
 struct Search<'a> {
     keys: (u64, u64),
     by_id: &'a BTreeMap<ShortId, usize>,
-    places: &'a mut [Option<Arc<Transaction>>],
+    places: &'a mut [Place],
     /// What was found for each place; a place stays empty when two transactions fit it.
     found: BTreeMap<usize, Wtxid>,
 }
 
 impl<'a> Search<'a> {
-    fn new(
-        compact: &HeaderAndShortIds,
-        by_id: &'a BTreeMap<ShortId, usize>,
-        places: &'a mut [Option<Arc<Transaction>>],
-    ) -> Self {
+    fn new(compact: &HeaderAndShortIds, by_id: &'a BTreeMap<ShortId, usize>, places: &'a mut [Place]) -> Self {
         let keys = ShortId::calculate_siphash_keys(&compact.header, compact.nonce);
         Self { keys, by_id, places, found: BTreeMap::new() }
     }
@@ -263,7 +296,7 @@ impl<'a> Search<'a> {
         let Some(place) = self.places.get_mut(index) else { return ControlFlow::Continue(()) };
         match self.found.get(&index) {
             None => {
-                *place = Some(Arc::clone(transaction));
+                *place = Some((Arc::clone(transaction), *wtxid));
                 self.found.insert(index, *wtxid);
             }
             // The same one from another source.

@@ -56,6 +56,8 @@ pub(crate) struct CompactRelay {
     late: BTreeMap<BlockHash, BTreeSet<PeerId>>,
     /// Blocks that were put together here and have no verdict yet: nobody is blamed for them.
     judged: BTreeMap<BlockHash, PeerId>,
+    /// The last one of these, until it is the tip: its transactions need not be named again then.
+    last_judged: Option<WholeBlock>,
     /// Whom we asked to announce by compact blocks, in the order in which they last gave a new one.
     pub(crate) announcers: VecDeque<PeerId>,
     /// Transactions that came lately and are not in the mempool.
@@ -309,6 +311,8 @@ impl Node {
         let block = Arc::clone(&whole.block);
         if self.may_announce_early(ctx, &block) {
             self.announce_early(ctx, whole);
+        } else {
+            self.compact.last_judged = Some(whole);
         }
         ctx.actions.push(Action::SubmitBlock { peer: id, block });
     }
@@ -338,6 +342,15 @@ impl Node {
     /// relayed before they are judged, and their short ids may fit other transactions.
     pub(crate) fn compact_judged(&mut self, hash: &BlockHash) -> bool {
         self.compact.judged.remove(hash).is_some()
+    }
+
+    /// The block that is the tip now, from memory if that can be.
+    pub(crate) fn whole_tip(&mut self, ctx: &Context<'_>) -> Option<WholeBlock> {
+        let hash = ctx.world.tip().1;
+        let judged = self.compact.last_judged.take().filter(|whole| whole.block.block_hash() == hash);
+        judged
+            .or_else(|| self.compact.served.whole(&hash).cloned())
+            .or_else(|| ctx.world.block(&hash).map(WholeBlock::trust))
     }
 
     /// What was put together is not the block: this peer is asked for the whole one, if it is asked again.

@@ -19,7 +19,7 @@ use crate::{PeerId, World};
 /// The block that is asked for most, ready to be given.
 #[derive(Debug, Default)]
 pub(crate) struct Latest {
-    ready: Option<(BlockHash, Arc<Block>, Arc<HeaderAndShortIds>)>,
+    ready: Option<(BlockHash, WholeBlock, Arc<HeaderAndShortIds>)>,
     /// A block that was announced and has no verdict yet.
     unjudged: Option<BlockHash>,
 }
@@ -29,7 +29,7 @@ impl Latest {
     pub(crate) fn set(&mut self, whole: WholeBlock, rng: &mut StdRng) -> (BlockHash, Arc<HeaderAndShortIds>) {
         let hash = whole.block.block_hash();
         let compact = Arc::new(whole.compact(rng.random()));
-        self.ready = Some((hash, whole.block, Arc::clone(&compact)));
+        self.ready = Some((hash, whole, Arc::clone(&compact)));
         (hash, compact)
     }
 
@@ -46,7 +46,12 @@ impl Latest {
     }
 
     fn block(&self, hash: &BlockHash) -> Option<Arc<Block>> {
-        self.ready.as_ref().filter(|(known, ..)| known == hash).map(|(_, block, _)| Arc::clone(block))
+        self.whole(hash).map(|whole| Arc::clone(&whole.block))
+    }
+
+    /// The block, if it is that one.
+    pub(crate) fn whole(&self, hash: &BlockHash) -> Option<&WholeBlock> {
+        self.ready.as_ref().filter(|(known, ..)| known == hash).map(|(_, whole, _)| whole)
     }
 
     /// The compact form of a block; one of the chain is read if need be.

@@ -226,6 +226,12 @@ pub enum DisconnectReason {
     /// It answered, which was all that we wanted to know.
     #[error("it answered, and we only wanted to know that")]
     FeelerDone,
+    /// All peers together wait for more than we remember, and it for most.
+    #[error("peers wait for more than {limit} things together, and it for most of them")]
+    WantsMost {
+        /// How many all may wait for.
+        limit: usize,
+    },
     /// It was one more than usual, and told us of no better chain.
     #[error("it was one more peer than usual, and others have told of more")]
     Extra,

@@ -2,8 +2,8 @@
 //!
 //! In:    names, how many make a generation, and a salt that nobody else can foresee.
 //! Out:   whether a name was in the last generation; sometimes still when it was in the one before.
-//! Never: more than two generations of hashes of eight bytes. Two names with the same hash are taken for one, which costs the
-//!        peer one announcement in some 10^14.
+//! Never: more than two generations of hashes of five bytes. Two names with the same hash are taken for one, which costs the
+//!        peer one announcement in some twenty million.
 //!
 //! Bitcoin Core keeps rolling Bloom filters for it (`m_tx_inventory_known_filter`, `m_addr_known`, net_processing.cpp), of
 //! which the first takes half a megabyte from the beginning; this takes no more when full and nothing while a peer is quiet.
@@ -11,46 +11,63 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
+/// What is kept of a name.
+type Short = [u8; 5];
+
 /// A rolling set of names.
 #[derive(Debug)]
 pub(crate) struct KnownItems {
     salt: u64,
     generation: usize,
-    recent: BTreeSet<u64>,
-    older: BTreeSet<u64>,
+    recent: BTreeSet<Short>,
+    /// In order: it changes no more, and takes the least room so.
+    older: Vec<Short>,
 }
 
 impl KnownItems {
     pub(crate) const fn new(salt: u64, generation: usize) -> Self {
-        Self { salt, generation, recent: BTreeSet::new(), older: BTreeSet::new() }
+        Self { salt, generation, recent: BTreeSet::new(), older: Vec::new() }
     }
 
-    fn short(&self, name: &impl Hash) -> u64 {
+    fn short(&self, name: &impl Hash) -> Short {
         let mut hasher = DefaultHasher::new();
         (self.salt, name).hash(&mut hasher);
-        hasher.finish()
+        let [a, b, c, d, e, ..] = hasher.finish().to_le_bytes();
+        [a, b, c, d, e]
     }
 
     /// Adds `name`; whether it is new.
     pub(crate) fn insert(&mut self, name: impl Hash) -> bool {
         let short = self.short(&name);
-        let is_new = !self.recent.contains(&short) && !self.older.contains(&short);
+        let is_new = !self.holds(short);
         if self.recent.len() >= self.generation {
-            self.older = std::mem::take(&mut self.recent);
+            self.older = std::mem::take(&mut self.recent).into_iter().collect();
         }
         self.recent.insert(short);
         is_new
     }
 
     pub(crate) fn contains(&self, name: &impl Hash) -> bool {
+        self.holds(self.short(name))
+    }
+
+    fn holds(&self, short: Short) -> bool {
+        self.recent.contains(&short) || self.older.binary_search(&short).is_ok()
+    }
+
+    /// Forgets `name`: it was not had after all.
+    pub(crate) fn remove(&mut self, name: &impl Hash) {
         let short = self.short(name);
-        self.recent.contains(&short) || self.older.contains(&short)
+        self.recent.remove(&short);
+        if let Ok(place) = self.older.binary_search(&short) {
+            self.older.remove(place);
+        }
     }
 
     /// Forgets all.
     pub(crate) fn clear(&mut self) {
         self.recent.clear();
-        self.older.clear();
+        self.older = Vec::new();
     }
 }
 

@@ -59,7 +59,7 @@ pub use codec::{CodecError, Decoder, encode};
 pub use compact::CompactError;
 pub use event::{Action, DisconnectReason, Event, PeerId};
 pub use message::{Message, PayloadError};
-pub use misbehavior::{FilterProblem, Offence};
+pub use misbehavior::{FilterProblem, LogBudget, Offence};
 pub use net::{P2p, P2pConfig, P2pError, P2pHandle};
 pub use node::{Node, NodeConfig};
 pub use peer_info::{AddedPeer, ConnectionKind, KnownNode, NetTotals, PeerInfo, TransportProtocol};

@@ -85,6 +85,9 @@ pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(120);
 /// After how long without an answer to a ping a peer is dead.
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(20 * 60);
+/// How long what was sent may stay unconfirmed before the operating system ends the connection: shorter than the wait of
+/// 102 s after which TCP would try again what it tried 51 s after a cut, so that the dialer is at work by then.
+pub(crate) const UNCONFIRMED_MAX: Duration = Duration::from_secs(60);
 /// The first wait before a peer is dialled again.
 pub(crate) const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// The rest of a named peer that failed five times: with the 10 s of a dial in vain, less than the minute in which
@@ -189,6 +192,9 @@ pub(crate) const FILTERS_AT_ONCE: usize = 100;
 pub(crate) const TRANSACTIONS_IN_FLIGHT_PER_PEER: usize = 100;
 /// Announced transactions that are remembered for one peer (`MAX_PEER_TX_ANNOUNCEMENTS`).
 pub(crate) const TRANSACTIONS_ANNOUNCED_PER_PEER: usize = 5_000;
+/// Announced transactions that are remembered for all peers together, while each may have an equal share. Ours: five
+/// peers may announce all that they may; of 50 that do, most are held to some five hundred.
+pub(crate) const TRANSACTIONS_ANNOUNCED_MAX: usize = 5 * TRANSACTIONS_ANNOUNCED_PER_PEER;
 /// How long a transaction may take before another peer is asked (`GETDATA_TX_INTERVAL`).
 pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// Transactions of one peer that are judged at once; more are dropped, asked for or not.
@@ -286,5 +292,8 @@ pub(crate) const ADDRESS_TEST_WINDOW: u32 = 40 * 60;
 pub(crate) const ADDRESS_SEEN_INTERVAL: u32 = 20 * 60;
 /// Seconds for which an address rests after it was dialled.
 pub(crate) const ADDRESS_RETRY: u32 = 10 * 60;
+/// Things that may wait for all peers together; then whoever waits for most goes. Ours. With at most 125 peers that one
+/// waits for 2,000 at least, where an honest one asks for 1,000 at once (`MAX_GETDATA_SZ`).
+pub(crate) const WANTS_MAX: usize = 250_000;
 /// Bytes of transactions given in one go; then the peer must have read them before it gets more.
-pub(crate) const SERVED_AT_ONCE: usize = 1_000_000;
+pub(crate) const SERVED_AT_ONCE: usize = 250_000;

@@ -196,7 +196,7 @@ pub(crate) const fn penalty_of_garbled(error: &CodecError) -> Penalty {
 ///
 /// Source: the limit that came with CVE-2025-54604 and CVE-2025-54605 (disk filled by log lines).
 #[derive(Debug)]
-pub(crate) struct LogBudget {
+pub struct LogBudget {
     lines: u32,
     refill: Duration,
     left: u32,
@@ -204,12 +204,13 @@ pub(crate) struct LogBudget {
 }
 
 impl LogBudget {
-    pub(crate) const fn new(lines: u32, refill: Duration) -> Self {
+    /// A budget of so many `lines` in each span of `refill`.
+    pub const fn new(lines: u32, refill: Duration) -> Self {
         Self { lines, refill, left: lines, since: Time::from_unix_millis(0) }
     }
 
     /// Whether another line may be written.
-    pub(crate) fn spend(&mut self, now: Time) -> bool {
+    pub fn spend(&mut self, now: Time) -> bool {
         if now.since(self.since) >= self.refill {
             self.left = self.lines;
             self.since = now;

@@ -403,18 +403,16 @@ impl Node {
         if ctx.world.is_syncing() {
             return;
         }
-        let Some(block) = ctx.world.block(&ctx.world.tip().1) else { return };
+        let Some(whole) = self.whole_tip(ctx) else { return };
         let mut parents = BTreeSet::new();
-        for transaction in &block.txdata {
-            let (_, keys) = keys_of(transaction);
+        for (transaction, (txid, wtxid)) in whole.block.txdata.iter().zip(whole.names()) {
+            let keys = [TransactionKey::Wtxid(wtxid), TransactionKey::Txid(txid)];
             for key in keys {
                 self.transactions.confirmed.insert(key);
             }
             self.transaction_settled(&keys);
             self.transactions.orphans.remove_spenders(transaction);
-            if let [_, TransactionKey::Txid(txid)] = keys {
-                parents.insert(txid);
-            }
+            parents.insert(txid);
         }
         for parent in parents {
             self.adopt_children(ctx, &parent);

@@ -14,7 +14,9 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 
-use crate::limits::{TRANSACTION_TIMEOUT, TRANSACTIONS_ANNOUNCED_PER_PEER, TRANSACTIONS_IN_FLIGHT_PER_PEER};
+use crate::limits::{
+    TRANSACTION_TIMEOUT, TRANSACTIONS_ANNOUNCED_MAX, TRANSACTIONS_ANNOUNCED_PER_PEER, TRANSACTIONS_IN_FLIGHT_PER_PEER,
+};
 use crate::peer::TransactionKey;
 use crate::{PeerId, Time};
 
@@ -38,10 +40,44 @@ struct Announcement {
     state: State,
 }
 
+/// Who announced a transaction: mostly one peer, so a list that takes little room, in the peers' order.
+#[derive(Debug, Default)]
+struct Announcers(Vec<(PeerId, Announcement)>);
+
+impl Announcers {
+    fn place(&self, peer: PeerId) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&peer, |(id, _)| *id)
+    }
+
+    fn insert(&mut self, peer: PeerId, announcement: Announcement) {
+        match self.place(peer) {
+            Ok(place) => {
+                if let Some(held) = self.0.get_mut(place) {
+                    held.1 = announcement;
+                }
+            }
+            Err(place) => {
+                self.0.reserve_exact(1);
+                self.0.insert(place, (peer, announcement));
+            }
+        }
+    }
+
+    fn get_mut(&mut self, peer: PeerId) -> Option<&mut Announcement> {
+        let place = self.place(peer).ok()?;
+        self.0.get_mut(place).map(|(_, announcement)| announcement)
+    }
+
+    fn remove(&mut self, peer: PeerId) -> Option<Announcement> {
+        let place = self.place(peer).ok()?;
+        Some(self.0.remove(place).1)
+    }
+}
+
 /// One transaction's announcements.
 #[derive(Debug, Default)]
 struct Wanted {
-    by: BTreeMap<PeerId, Announcement>,
+    by: Announcers,
     asked: Option<PeerId>,
     /// Whether it is here and being judged: nobody is asked meanwhile.
     is_held: bool,
@@ -55,7 +91,7 @@ impl Wanted {
 
     /// Whether nothing is to be had any more.
     fn is_over(&self) -> bool {
-        self.is_free() && self.by.values().all(|announcement| announcement.state == State::Spent)
+        self.is_free() && self.by.0.iter().all(|(_, announcement)| announcement.state == State::Spent)
     }
 }
 
@@ -106,18 +142,27 @@ impl Requests {
 
     /// Who announced it and was not found without it.
     pub(crate) fn announcers(&self, key: &TransactionKey) -> Vec<PeerId> {
-        self.wanted.get(key).map_or_else(Vec::new, |wanted| wanted.by.keys().copied().collect())
+        self.wanted.get(key).map_or_else(Vec::new, |wanted| wanted.by.0.iter().map(|(peer, _)| *peer).collect())
     }
 
     pub(crate) fn is_asked_of(&self, key: &TransactionKey, peer: PeerId) -> bool {
         self.wanted.get(key).is_some_and(|wanted| wanted.asked == Some(peer))
     }
 
+    /// Whether one more announcement of `peer` is remembered: all together have a limit, of which each has its share.
+    fn has_room(&self, peer: PeerId) -> bool {
+        let own = self.accounts.get(&peer).map_or(0, |account| account.keys.len());
+        let share = TRANSACTIONS_ANNOUNCED_MAX / self.accounts.len().max(1);
+        let all = || self.accounts.values().map(|account| account.keys.len()).sum::<usize>();
+        own < TRANSACTIONS_ANNOUNCED_PER_PEER && (own < share || all() < TRANSACTIONS_ANNOUNCED_MAX)
+    }
+
     /// Notes that `peer` has it; whether that is news and within its quota.
     pub(crate) fn announce(&mut self, peer: PeerId, key: TransactionKey, terms: Terms, now: Time) -> bool {
+        let has_room = self.has_room(peer);
         let account = self.accounts.entry(peer).or_default();
         account.is_preferred = terms.is_preferred;
-        if account.keys.len() >= TRANSACTIONS_ANNOUNCED_PER_PEER || !account.keys.insert(key) {
+        if !has_room || !account.keys.insert(key) {
             return false;
         }
         self.sequence += 1;
@@ -166,7 +211,7 @@ impl Requests {
             self.due.remove(&(at, key, peer));
             let Some(wanted) = self.wanted.get_mut(&key) else { continue };
             let is_free = wanted.is_free();
-            let Some(announcement) = wanted.by.get_mut(&peer) else { continue };
+            let Some(announcement) = wanted.by.get_mut(peer) else { continue };
             match announcement.state {
                 State::Delayed { .. } => {
                     announcement.state = State::Ready;
@@ -190,7 +235,7 @@ impl Requests {
         let wanted = self.wanted.get_mut(&key)?;
         let until = now.after(TRANSACTION_TIMEOUT);
         wanted.asked = Some(peer);
-        wanted.by.get_mut(&peer)?.state = State::Asked { until };
+        wanted.by.get_mut(peer)?.state = State::Asked { until };
         self.due.insert((until, key, peer));
         Some(key)
     }
@@ -198,7 +243,7 @@ impl Requests {
     /// Takes the transaction out of all lists of what may be asked for.
     fn block(&mut self, key: &TransactionKey) {
         let Some(wanted) = self.wanted.get(key) else { return };
-        for (peer, announcement) in &wanted.by {
+        for (peer, announcement) in &wanted.by.0 {
             if announcement.state == State::Ready
                 && let Some(account) = self.accounts.get_mut(peer)
             {
@@ -213,7 +258,7 @@ impl Requests {
         if wanted.is_over() {
             self.forget(key);
         } else if wanted.is_free() {
-            for (peer, announcement) in &wanted.by {
+            for (peer, announcement) in &wanted.by.0 {
                 if announcement.state == State::Ready
                     && let Some(account) = self.accounts.get_mut(peer)
                 {
@@ -226,7 +271,7 @@ impl Requests {
     /// Ends the request at `peer`, if there is one, and leaves its announcement in `state`.
     fn end_request(&mut self, peer: PeerId, key: &TransactionKey, state: State) -> bool {
         let Some(wanted) = self.wanted.get_mut(key) else { return false };
-        let Some(announcement) = wanted.by.get_mut(&peer) else { return false };
+        let Some(announcement) = wanted.by.get_mut(peer) else { return false };
         let State::Asked { until } = announcement.state else { return false };
         announcement.state = state;
         wanted.asked = None;
@@ -272,7 +317,7 @@ impl Requests {
     pub(crate) fn forget(&mut self, key: &TransactionKey) {
         self.block(key);
         let Some(wanted) = self.wanted.remove(key) else { return };
-        for (peer, announcement) in wanted.by {
+        for (peer, announcement) in wanted.by.0 {
             let Some(account) = self.accounts.get_mut(&peer) else { continue };
             account.keys.remove(key);
             match announcement.state {
@@ -296,7 +341,7 @@ impl Requests {
         let Some(account) = self.accounts.remove(&peer) else { return };
         for key in account.keys {
             let Some(wanted) = self.wanted.get_mut(&key) else { continue };
-            match wanted.by.remove(&peer).map(|announcement| announcement.state) {
+            match wanted.by.remove(peer).map(|announcement| announcement.state) {
                 Some(State::Asked { until }) => {
                     wanted.asked = None;
                     self.due.remove(&(until, key, peer));
@@ -307,7 +352,7 @@ impl Requests {
                 Some(State::Ready | State::Spent) | None => {}
             }
             self.free(&key);
-            if self.wanted.get(&key).is_some_and(|wanted| wanted.by.is_empty()) {
+            if self.wanted.get(&key).is_some_and(|wanted| wanted.by.0.is_empty()) {
                 self.wanted.remove(&key);
             }
         }

@@ -1,8 +1,9 @@
 //! What peers are given: blocks and transactions.
 //!
-//! A peer gets one block, or a megabyte of transactions, and then nothing more until it has read that: what it asks for
+//! A peer gets one block, or 250 kB of transactions, and then nothing more until it has read that: what it asks for
 //! costs it bandwidth before it costs us memory (CVE-2024-52915 and its kin).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
@@ -11,12 +12,12 @@ use rand::rngs::StdRng;
 
 use crate::compact_serve::{Latest, compact_answer};
 use crate::filters::serve_filters;
-use crate::limits::{GETDATA_MAX, INVENTORY_MAX, SERVED_AT_ONCE};
+use crate::limits::{GETDATA_MAX, INVENTORY_MAX, SERVED_AT_ONCE, WANTS_MAX};
 use crate::message::Message;
 use crate::misbehavior::Offence;
 use crate::node::{Context, Node};
 use crate::peer::TransactionKey;
-use crate::{PeerId, World};
+use crate::{DisconnectReason, PeerId, World};
 
 /// What becomes of one wish.
 enum Answer {
@@ -73,8 +74,24 @@ impl Node {
             self.blame(ctx, id, Offence::TooManyRequests { limit: INVENTORY_MAX });
             return;
         }
-        peer.wants.extend(items);
+        if peer.wants.is_empty() {
+            // Takes the list as it is, without a copy.
+            peer.wants = items.into();
+        } else {
+            peer.wants.extend(items);
+        }
         self.serve(ctx, id);
+        self.limit_wants(ctx);
+    }
+
+    /// Lets those go that wait for most, while all together wait for too much; of equals the one that came last.
+    fn limit_wants(&mut self, ctx: &mut Context<'_>) {
+        while self.peers.values().map(|peer| peer.wants.len()).sum::<usize>() > WANTS_MAX {
+            let Some(most) = self.peers.values().max_by_key(|peer| peer.wants.len()).map(|peer| peer.id) else {
+                return;
+            };
+            self.drop_peer(ctx, most, DisconnectReason::WantsMost { limit: WANTS_MAX });
+        }
     }
 
     /// The peer has read all that it got.
@@ -110,6 +127,10 @@ impl Node {
                     looked_up += 1;
                 }
                 Answer::Missing => {
+                    // It does not have it: should a reorganisation bring it back here, that will be news there.
+                    if let Some(key) = key_of(&item) {
+                        peer.relay.known.remove(&key);
+                    }
                     missing.push(item);
                     looked_up += 1;
                 }
@@ -118,6 +139,9 @@ impl Node {
         }
         if !missing.is_empty() {
             ctx.send(id, Message::NotFound(missing));
+        }
+        if peer.wants.is_empty() {
+            peer.wants = VecDeque::new();
         }
         // Something was sent, so it will be told when that has left.
         peer.is_reading = looked_up > 0;

@@ -1,7 +1,7 @@
 //! What the peers' protocol asks of the node, and what it hands in.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use mycoin_chain::{AcceptError, BlockStatus};
 use mycoin_consensus::Verdict;
@@ -88,7 +88,10 @@ impl World for Node {
 
     fn block(&self, hash: &BlockHash) -> Option<Arc<Block>> {
         self.chain.block(hash).unwrap_or_else(|error| {
-            tracing::error!("A block that a peer asked for cannot be read: {error}");
+            let now = Time::from_unix_millis(clock::now() * 1_000);
+            if self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).spend(now) {
+                tracing::error!("A block that a peer asked for cannot be read: {error}");
+            }
             None
         })
     }

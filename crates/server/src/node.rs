@@ -8,12 +8,12 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mycoin_chain::{AcceptError, Accepted, Chain, ChainError};
 use mycoin_consensus::{VerdictKey, script_flags, verdict_key};
 use mycoin_mempool::{CoinSource, Mempool, MempoolEvent, PairReport, RejectReason, RemovalReason};
-use mycoin_p2p::{P2pHandle, WaitingTransaction};
+use mycoin_p2p::{LogBudget, P2pHandle, WaitingTransaction};
 use mycoin_primitives::{
     Block, BlockHash, ChainEvent, Coin, FeeRate, Height, Network, OutPoint, Transaction, TxOut, Txid, format_amount,
 };
@@ -28,6 +28,9 @@ use crate::progress::{Meter, SyncProgress};
 
 /// How many events a slow subscriber may lag behind before it is dropped.
 const EVENT_BUFFER: usize = 1_024;
+
+/// Lines a minute that tell of blocks that a peer asked for and that cannot be read.
+const UNREADABLE_LINES: u32 = 5;
 
 /// The whole node but its sockets.
 pub(crate) struct Node {
@@ -45,6 +48,8 @@ pub(crate) struct Node {
     events: broadcast::Sender<Event>,
     tip: watch::Sender<(Height, BlockHash)>,
     p2p: OnceLock<P2pHandle>,
+    /// How often peers may make us log that a block cannot be read.
+    pub(crate) unreadable: Mutex<LogBudget>,
     /// Where the bans are kept.
     folder: OnceLock<PathBuf>,
     stop: watch::Sender<bool>,
@@ -80,6 +85,7 @@ impl Node {
             events: broadcast::channel(EVENT_BUFFER).0,
             tip: watch::channel((tip.height, tip.hash)).0,
             p2p: OnceLock::new(),
+            unreadable: Mutex::new(LogBudget::new(UNREADABLE_LINES, Duration::from_secs(60))),
             folder: OnceLock::new(),
             stop: watch::channel(false).0,
         }

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mycoin_primitives::bitcoin::p2p::Magic;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -27,12 +27,17 @@ use super::driver::{Clock, Input};
 use super::guard::{EndNotice, Faults};
 use super::transport::{Framer, Transport};
 use crate::codec::{CodecError, Outgoing};
+use crate::limits::UNCONFIRMED_MAX;
 use crate::{Event, NetTotals, PeerId, TransportProtocol};
 
 /// Unhandled bytes from all peers together; at least the longest message.
 const UNHANDLED_MAX: usize = 32_000_000;
-/// Bytes waiting for one peer at which we stop reading from it (`DEFAULT_MAXSENDBUFFER`).
-const PAUSE_AT: usize = 1_000_000;
+/// Unhandled messages of one peer: a few bytes can ask for a long answer, which counts as soon as it was made.
+const IN_HAND_MAX: usize = 1;
+/// Bytes waiting for one peer at which we stop reading from it: a quarter of Bitcoin Core's `DEFAULT_MAXSENDBUFFER`.
+const PAUSE_AT: usize = 250_000;
+/// How long a message waits for its peer to read.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Bytes waiting for one peer at which it is dropped.
 const DROP_AT: usize = 16_000_000;
 /// What is read and written at once.
@@ -186,7 +191,13 @@ impl Connection {
         let counters = Arc::new(Counters::default());
         let (queue, queued) = unbounded_channel();
         let (opened, opening) = oneshot::channel();
-        let reader = Reader { id, counters: Arc::clone(&counters), shared: shared.clone(), opened: Some(opened) };
+        let reader = Reader {
+            id,
+            counters: Arc::clone(&counters),
+            shared: shared.clone(),
+            opened: Some(opened),
+            in_hand: Arc::new(Semaphore::new(IN_HAND_MAX)),
+        };
         let reader = runtime.spawn(reader.run(stream, origin));
         let writer = runtime.spawn(write(id, opening, queued, Arc::clone(&counters), shared.clone()));
         let tasks = [reader.abort_handle(), writer.abort_handle()];
@@ -227,6 +238,8 @@ struct Reader {
     shared: Shared,
     /// Where the sending side goes when it is open.
     opened: Option<oneshot::Sender<Opened>>,
+    /// Permits for unhandled messages.
+    in_hand: Arc<Semaphore>,
 }
 
 impl Reader {
@@ -271,6 +284,7 @@ impl Reader {
     async fn read(&mut self, stream: TcpStream, transport: &mut Transport) -> End {
         // Small messages must not wait for more of them.
         let _ = stream.set_nodelay(true);
+        give_up_in_time(&stream);
         let link = Link { local_address: stream.local_addr().ok(), transport: transport.agreed() };
         self.counters.set_link(|old| *old = link);
         let (mut socket, write_half) = stream.into_split();
@@ -283,11 +297,6 @@ impl Reader {
                     Err(_) => return End::Closed,
                 };
             }
-            // A queue that nobody empties yet is no reason to wait.
-            while write_half.is_none() && self.counters.queued.load(Ordering::Relaxed) > PAUSE_AT {
-                // The time-out covers a notification that came between the check and the wait.
-                let _ = tokio::time::timeout(Duration::from_secs(1), self.counters.drained.notified()).await;
-            }
             let Ok(count @ 1..) = socket.read(&mut chunk).await else { return End::Closed };
             self.counters.received.fetch_add(count as u64, Ordering::Relaxed);
             self.shared.totals.received.fetch_add(count as u64, Ordering::Relaxed);
@@ -295,7 +304,7 @@ impl Reader {
             if let Err(error) = transport.push(chunk.get(..count).unwrap_or_default()) {
                 return lost(&error);
             }
-            if let Err(end) = self.hand_over(transport).await {
+            if let Err(end) = self.hand_over(transport, write_half.is_none()).await {
                 return end;
             }
         }
@@ -316,8 +325,18 @@ impl Reader {
         Ok(None)
     }
 
-    /// Gives the whole messages to the node.
-    async fn hand_over(&mut self, transport: &mut Transport) -> Result<(), End> {
+    /// Waits while the peer does not read our answers. Not for ever: two peers that each have much for the other would wait
+    /// for each other.
+    async fn wait_for_reading(&self) {
+        let end = Instant::now() + PAUSE_MAX;
+        while self.counters.queued.load(Ordering::Relaxed) > PAUSE_AT && Instant::now() < end {
+            // The time-out covers a notification that came between the check and the wait.
+            let _ = tokio::time::timeout(Duration::from_secs(1), self.counters.drained.notified()).await;
+        }
+    }
+
+    /// Gives the whole messages to the node, each when the peer has read enough of the answers to those before.
+    async fn hand_over(&mut self, transport: &mut Transport, is_open: bool) -> Result<(), End> {
         loop {
             let before = transport.consumed();
             let message = transport.next_message().map_err(End::Garbled)?;
@@ -326,12 +345,28 @@ impl Reader {
             let Some(message) = message else { return Ok(()) };
             let bytes = u32::try_from(transport.consumed() - before).map_err(|_| End::Stopped)?;
             self.counters.count_message(Direction::Received, message.command(), u64::from(bytes));
+            let turn = Arc::clone(&self.in_hand).acquire_owned().await.map_err(|_| End::Stopped)?;
+            // A queue that nobody empties yet is no reason to wait.
+            if is_open {
+                self.wait_for_reading().await;
+            }
             let permit = Arc::clone(&self.shared.unhandled).acquire_many_owned(bytes).await;
             let permit = permit.map_err(|_| End::Stopped)?;
-            let input = Input::Message { peer: self.id, message, _permit: permit };
+            let input = Input::Message { peer: self.id, message, _permits: [turn, permit] };
             self.shared.inputs.send(input).map_err(|_| End::Stopped)?;
         }
     }
+}
+
+/// Lets the operating system end a connection whose bytes nobody has confirmed for [`UNCONFIRMED_MAX`].
+///
+/// It sends lost bytes again after ever longer waits, up to two minutes: across a line that was cut for long, a new connection
+/// is there sooner. Elsewhere than on Linux the waits stay as they are.
+fn give_up_in_time(stream: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(UNCONFIRMED_MAX));
+    #[cfg(not(target_os = "linux"))]
+    let _ = stream;
 }
 
 fn lost(error: &io::Error) -> End {

@@ -48,11 +48,11 @@ impl Clock {
 #[derive(Debug)]
 pub(super) enum Input {
     Event(Event),
-    /// A message, with the permit for its bytes, which is given back when it was handled.
+    /// A message, with the permits for its bytes and for itself, which are given back when it was handled.
     Message {
         peer: PeerId,
         message: Message,
-        _permit: OwnedSemaphorePermit,
+        _permits: [OwnedSemaphorePermit; 2],
     },
     /// A connection stands.
     Stream {
@@ -111,7 +111,7 @@ impl Driver {
         match input {
             Input::Event(Event::Disconnected { peer }) => self.lose(peer, "the connection ended"),
             Input::Event(event) => self.handle(event),
-            Input::Message { peer, message, _permit } => self.handle(Event::Received { peer, message }),
+            Input::Message { peer, message, _permits } => self.handle(Event::Received { peer, message }),
             Input::Stream { stream, address, target, place } => self.welcome(stream, address, target, place),
             Input::Undialled { target, error } => self.not_dialled(target, &error),
             Input::Peers(reply) => {

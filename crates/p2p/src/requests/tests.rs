@@ -45,8 +45,8 @@ impl Asking {
         let Requests { wanted, accounts, due, .. } = &self.requests;
         let mut timed = 0;
         for (key, wanted) in wanted {
-            assert!(!wanted.by.is_empty() && !wanted.is_over());
-            for (peer, announcement) in &wanted.by {
+            assert!(!wanted.by.0.is_empty() && !wanted.is_over());
+            for (peer, announcement) in &wanted.by.0 {
                 let account = &accounts[peer];
                 assert!(account.keys.contains(key));
                 let is_listed = account.ready.contains(&(announcement.sequence, *key));
@@ -57,7 +57,7 @@ impl Asking {
         }
         assert_eq!(due.len(), timed);
         for (peer, account) in accounts {
-            assert!(account.keys.iter().all(|key| wanted[key].by.contains_key(peer)));
+            assert!(account.keys.iter().all(|key| wanted[key].by.place(*peer).is_ok()));
             assert_eq!(account.in_flight, wanted.values().filter(|wanted| wanted.asked == Some(*peer)).count());
         }
     }
@@ -113,6 +113,26 @@ fn five_thousand_announcements_of_a_peer_are_remembered() {
     assert!(asking.requests.announce(B, key(1_000_001), FIRST, at(0)), "the quota is each peer's own");
     asking.requests.forget(&key(0));
     assert!(asking.requests.announce(A, key(1_000_001), FIRST, at(0)));
+}
+
+#[test]
+fn twenty_five_thousand_are_remembered_for_all_peers_and_an_equal_share_for_each() {
+    let mut asking = Asking::new();
+    let mut announce = |peer, numbers: std::ops::Range<u32>| {
+        numbers.filter(|number| asking.requests.announce(PeerId(peer), key(*number), FIRST, at(0))).count()
+    };
+    // Six peers: a share is 4,166.
+    assert_eq!(announce(6, 0..1), 1);
+    for peer in 1..=4 {
+        assert_eq!(announce(peer, 0..5_000), 5_000);
+    }
+    assert_eq!(announce(5, 0..4_998), 4_998);
+    // 24,999 are remembered.
+    assert_eq!(announce(5, 4_998..5_000), 1, "the last one of all");
+    assert_eq!(announce(5, 4_999..5_000), 0);
+    assert_eq!(announce(6, 1..4_165), 4_164, "its share is its own");
+    assert_eq!(announce(6, 4_165..4_166), 1);
+    assert_eq!(announce(6, 4_166..4_167), 0);
 }
 
 #[test]

@@ -12,6 +12,7 @@
 //! | items of `notfound`, `addrv2`, locators | 50,000; 1,000; 101 | here |
 //! | things looked up for a peer at once | 1,000 | here |
 //! | things that may wait for a peer | 50,000 | here |
+//! | things that may wait for all peers | 250,000 | here |
 //! | headers in an answer | 2,000 | here |
 //! | hashes in the answer to `getblocks` | 500 | here |
 //! | addresses told | 0.1 a second, 1,000 saved up | `address_relay::tests::addresses_come_at_a_tenth…` |
@@ -22,6 +23,7 @@
 //! | headers | 15 min and 1 ms each | `header_sync::a_peer_has_a_quarter_of_an_hour…` |
 //! | orphans | 404,000 weight of a peer; 3,000 units of work | `orphans::tests::one_peer_keeps…`, `…three_thousand_units…` |
 //! | transactions | 100 asked for; 5,000 announced; 60 s | `requests::tests::a_hundred…`, `…five_thousand…`, `…after_sixty_seconds…` |
+//! | announced transactions of all peers | 25,000, and an equal share for each | `requests::tests::twenty_five_thousand…` |
 //! | filters, filter headers | 1,000; 2,000; 10,000 waiting | `filters::a_thousand_filters…`, `…two_thousand…`, `…ten_thousand…` |
 //! | bans, discouraged addresses | 100,000; 50,000 | `bans::tests::a_hundred_thousand_bans…`, `…discouragement_forgets…` |
 //! | user agent | 256 B | here |
@@ -234,6 +236,25 @@ fn fifty_thousand_things_may_wait_for_a_peer() {
         script.says(1, Message::GetData(missing(first)));
         let actions = script.says(1, Message::GetData(missing(count + 1_000 - first)));
         assert_eq!(dropped(&actions, 1).is_some(), is_over, "{count}");
+    }
+}
+
+#[test]
+fn a_quarter_of_a_million_things_may_wait_for_all_and_then_whoever_waits_for_most_goes() {
+    for (count, is_over) in [(49_999, false), (50_000, false), (50_001, true)] {
+        let mut script = Script::new();
+        (1..=6).for_each(|peer| script.friend(peer));
+        // The first thousand are looked up at once.
+        for peer in 1..=4 {
+            script.says(peer, Message::GetData(missing(50_000)));
+            script.says(peer, Message::GetData(missing(1_000)));
+        }
+        script.says(5, Message::GetData(missing(count - 1_000)));
+        // Whoever comes last is not the one that waits for most.
+        let actions = script.says(6, Message::GetData(missing(3_000)));
+        let reason = is_over.then_some(DisconnectReason::WantsMost { limit: 250_000 });
+        let most: Vec<_> = (1..=6).filter_map(|peer| dropped(&actions, peer).map(|reason| (peer, reason))).collect();
+        assert_eq!(most, reason.iter().map(|reason| (4, reason)).collect::<Vec<_>>(), "{count}");
     }
 }
 

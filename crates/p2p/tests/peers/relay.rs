@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mycoin_p2p::{
-    Action, DisconnectReason, Event, Host as _, Message, Offence, PackageVerdict, PeerId, TransactionVerdict,
-    World as _,
+    Action, BlockVerdict, DisconnectReason, Event, Host as _, Message, Offence, PackageVerdict, PeerId,
+    TransactionVerdict, World as _,
 };
 use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
 use mycoin_primitives::hashes::Hash as _;
 use mycoin_primitives::{FeeRate, Transaction, Txid, Wtxid};
 
 use crate::protocol::{Script, asked, branch, commands, dropped, sent, version};
-use crate::toy::{payment, root, waiting};
+use crate::toy::{mine, payment, root, waiting};
 
 /// A peer that a person named.
 const NAMED: u64 = 90;
@@ -190,6 +190,29 @@ fn a_transaction_is_not_to_be_had_before_it_was_announced() {
     let actions = script.wait(60);
     assert_eq!(told(&actions, 1), wish);
     assert_eq!(commands(&script.says(1, Message::GetData(wish)), 1), ["tx"]);
+}
+
+#[test]
+fn what_a_reorganisation_brings_back_is_announced_to_those_who_asked_in_vain() {
+    let mut script = Script::new();
+    script.friend(1);
+    let genesis = script.world.tip().1;
+    let transaction = payment(root(), 1);
+    let wish = vec![by_wtxid(&transaction)];
+    script.adds(&transaction);
+    assert_eq!(told(&script.wait(60), 1), wish);
+    script.world.mine(1, 7);
+    script.event(Event::NewTip);
+    assert_eq!(commands(&script.says(1, Message::GetData(wish.clone())), 1), ["notfound"]);
+    script.event(Event::Drained { peer: PeerId(1) });
+    let first = mine(genesis, 1, 8, Vec::new());
+    let second = mine(first.block_hash(), 2, 8, Vec::new());
+    for block in [first, second] {
+        assert_eq!(script.world.submit_block(Arc::new(block)), BlockVerdict::Accepted);
+    }
+    script.event(Event::NewTip);
+    script.event(Event::TransactionAdded(waiting(&transaction)));
+    assert_eq!(told(&script.wait(60), 1), wish);
 }
 
 #[test]

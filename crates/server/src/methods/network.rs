@@ -40,6 +40,18 @@ fn service_names(services: u64) -> Vec<&'static str> {
     NAMES.iter().filter(|(bit, _)| services >> bit & 1 == 1).map(|(_, name)| *name).collect()
 }
 
+/// What the node's owner should know of, in sentences.
+fn warnings(faults: usize) -> Vec<String> {
+    let each = match faults {
+        0 => return Vec::new(),
+        1 => "A fault of this program has".to_owned(),
+        count => format!("{count} faults of this program have"),
+    };
+    vec![format!(
+        "{each} ended connections with peers since the server started; the others go on. Please report what its log says."
+    )]
+}
+
 pub(super) fn network_info(node: &Node, _: &Params) -> Answer {
     let totals = node.peers().map(mycoin_p2p::P2pHandle::totals).unwrap_or_default();
     let info = node.mempool().info(clock::now());
@@ -71,7 +83,7 @@ pub(super) fn network_info(node: &Node, _: &Params) -> Answer {
         "localaddresses": addresses,
         // Not among Bitcoin Core's fields: for those who join by a proxy.
         "listening": listening.map(|address| address.to_string()),
-        "warnings": [],
+        "warnings": warnings(node.peers().map(mycoin_p2p::P2pHandle::faults).unwrap_or_default()),
     }))
 }
 
@@ -213,4 +225,16 @@ fn connect(node: &Node, address: &str) -> Answer {
         .connect(address)
         .map_err(|error| RpcError::invalid_parameter(error.to_string()).with_data(error.code(), error.next_step()))?;
     Ok(Value::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_of_ours_are_warnings() {
+        assert_eq!(warnings(0), Vec::<String>::new());
+        assert!(warnings(1).concat().starts_with("A fault of this program has ended connections with peers"));
+        assert!(warnings(7).concat().starts_with("7 faults of this program have ended connections with peers"));
+    }
 }

@@ -181,10 +181,6 @@ impl Receiver {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.start);
         self.start = 0;
-        // What a long message needed is given back with it.
-        if self.buffer.is_empty() && self.buffer.capacity() > 1 << 18 {
-            self.buffer = Vec::new();
-        }
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -247,7 +243,15 @@ impl Receiver {
             match step {
                 Step::Wait => return Ok(None),
                 Step::Go => {}
-                Step::Message(message) => return Ok(Some(message)),
+                Step::Message(message) => {
+                    // What a long message needed is given back with it, even when the peer must wait from here on.
+                    let rest = self.buffer.get(self.start..).unwrap_or_default();
+                    if self.buffer.capacity() > 1 << 18 && rest.len() < 1 << 17 {
+                        self.buffer = rest.to_vec();
+                        self.start = 0;
+                    }
+                    return Ok(Some(message));
+                }
             }
         }
     }
