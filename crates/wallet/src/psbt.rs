@@ -18,11 +18,17 @@ mod inspect;
 mod rsa;
 mod sign;
 
+#[cfg(test)]
+mod bip_vectors;
+
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use mycoin_primitives::bitcoin;
+use mycoin_primitives::bitcoin::psbt::raw;
 use mycoin_primitives::{Transaction, Txid};
 
 pub use error::PsbtError;
@@ -43,7 +49,7 @@ impl Psbt {
     ///
     /// # Errors
     ///
-    /// [`PsbtError::NotAPsbt`], [`PsbtError::Damaged`], [`PsbtError::OtherVersion`].
+    /// [`PsbtError::NotAPsbt`], [`PsbtError::Damaged`], [`PsbtError::OtherVersion`], also where fields of version 2 stand.
     pub fn parse(bytes: &[u8]) -> Result<Self, PsbtError> {
         if bytes.len() > LONGEST {
             return Err(PsbtError::NotAPsbt);
@@ -70,7 +76,7 @@ impl Psbt {
             // Version 2 keeps no whole transaction; what it has instead is of types that version 0 does not know.
             if is_version_2(bytes) { PsbtError::OtherVersion } else { PsbtError::Damaged }
         })?;
-        if psbt.version != 0 {
+        if psbt.version != 0 || has_fields_of_version_2(&psbt) {
             return Err(PsbtError::OtherVersion);
         }
         Ok(Self(psbt))
@@ -91,7 +97,7 @@ impl Psbt {
         self.0.unsigned_tx.compute_txid()
     }
 
-    /// Puts the signatures of two copies together.
+    /// Puts the signatures of two copies together, and everything else that either of them holds.
     ///
     /// # Errors
     ///
@@ -100,7 +106,19 @@ impl Psbt {
         if self.0.unsigned_tx != other.0.unsigned_tx {
             return Err(PsbtError::OtherPayment);
         }
-        self.0.combine(other.0).map_err(|_| PsbtError::OtherPayment)
+        // The library's combiner loses the type of signature that only the other copy asks for, and the proof of an
+        // amount where the other copy tells the coin without one.
+        let kept = self.0.inputs.iter().zip(&other.0.inputs).map(|(ours, theirs)| {
+            let proof = ours.non_witness_utxo.as_ref().or(theirs.non_witness_utxo.as_ref());
+            (ours.sighash_type.or(theirs.sighash_type), proof.cloned())
+        });
+        let kept: Vec<_> = kept.collect();
+        self.0.combine(other.0).map_err(|_| PsbtError::OtherPayment)?;
+        for (input, (sighash_type, proof)) in self.0.inputs.iter_mut().zip(kept) {
+            input.sighash_type = sighash_type;
+            input.non_witness_utxo = proof;
+        }
+        Ok(())
     }
 }
 
@@ -115,4 +133,18 @@ impl fmt::Display for Psbt {
 fn is_version_2(bytes: &[u8]) -> bool {
     const VERSION_2: &[u8] = &[0x01, 0xfb, 0x04, 0x02, 0x00, 0x00, 0x00];
     bytes.get(5..2_000.min(bytes.len())).is_some_and(|head| head.windows(VERSION_2.len()).any(|part| part == VERSION_2))
+}
+
+/// Whether there are fields of version 2, which version 0 must not have: what they say could differ from the unsigned
+/// transaction. Source: BIP370.
+fn has_fields_of_version_2(psbt: &bitcoin::Psbt) -> bool {
+    const GLOBAL: RangeInclusive<u8> = 0x02..=0x06;
+    const INPUT: RangeInclusive<u8> = 0x0e..=0x12;
+    const OUTPUT: RangeInclusive<u8> = 0x03..=0x04;
+    let any = |unknown: &BTreeMap<raw::Key, Vec<u8>>, types: RangeInclusive<u8>| {
+        unknown.keys().any(|key| types.contains(&key.type_value))
+    };
+    any(&psbt.unknown, GLOBAL)
+        || psbt.inputs.iter().any(|input| any(&input.unknown, INPUT))
+        || psbt.outputs.iter().any(|output| any(&output.unknown, OUTPUT))
 }

@@ -1,7 +1,8 @@
 //! The BIPs' own vectors, against the code that implements them.
 //!
 //! In:    `data/`, one file of figures per BIP, each naming its source. BIP32, 39, 84 and 86 stand there too; the wallet,
-//!        which alone has keys, runs them in its `keyring/bip_vectors.rs`.
+//!        which alone has keys, runs them in its `keyring/bip_vectors.rs`, and BIP174, 370 and 371 in its
+//!        `psbt/bip_vectors.rs`.
 //! Out:   how many vectors ran, on standard error.
 //! Never: a vector that is left out without a line that says why.
 
