@@ -15,9 +15,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let wallets_dir = arguments.next().unwrap_or_else(|| "wallets".to_owned()).into();
     let proxy = arguments.next().unwrap_or_else(|| "fake".to_owned());
-    let fake = if proxy == "fake" { Some(FakeProxy::start(Duration::from_secs(8))?) } else { None };
+    let fake = if proxy == "fake" { Some(FakeProxy::start(Duration::from_secs(8), 1_203)?) } else { None };
     if let Some(fake) = &fake {
-        fake.mine(1_203);
         eprintln!("the proxy at {} knows {} blocks", fake.url, fake.height());
     }
     mycoin_app::run(AppOptions {

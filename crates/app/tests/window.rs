@@ -58,7 +58,7 @@ fn create_wallet(desk: &Desk, name: &str) {
 
 #[test]
 fn first_run_to_confirmed_payment() {
-    let proxy = FakeProxy::start(Duration::from_millis(400)).expect("a free port");
+    let proxy = FakeProxy::start(Duration::from_millis(400), 0).expect("a free port");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let wallets = folder.path().join("wallets");
     let desk = Desk::open(&wallets, &proxy.url);
@@ -106,7 +106,7 @@ fn first_run_to_confirmed_payment() {
 
 #[test]
 fn bad_input_is_answered_beside_its_field() {
-    let proxy = FakeProxy::start(Duration::from_millis(400)).expect("a free port");
+    let proxy = FakeProxy::start(Duration::from_millis(400), 0).expect("a free port");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let wallets = folder.path().join("wallets");
     let name = WalletName::parse("carol").expect("a good name");

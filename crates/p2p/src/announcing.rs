@@ -83,7 +83,6 @@ fn batch_size(waiting: usize) -> usize {
     (ANNOUNCEMENT_TARGET + waiting / 1_000 * 5).min(ANNOUNCEMENT_MAX)
 }
 
-/// What a peer that was dialled, or that is on this machine, needs to be told from all.
 impl Node {
     /// Whether a peer's transactions are told, and asked for, without delay: it was named, or nobody can be between us.
     pub(crate) fn relays_at_once(&self, peer: &Peer) -> bool {

@@ -27,14 +27,18 @@ pub(crate) struct FakeProxy {
 }
 
 impl FakeProxy {
-    /// Starts one. `search` is how long the miner seems to search once two transactions wait.
-    pub(crate) fn start(search: Duration) -> std::io::Result<Self> {
+    /// Starts one that knows `blocks` blocks that pay nobody whom we know. `search` is how long the miner seems to search once
+    /// two transactions wait.
+    pub(crate) fn start(search: Duration, blocks: u32) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let url = format!("http://{}", listener.local_addr()?);
         let network = Network::demo();
         let state = State { blocks: vec![genesis_block(&network)], waiting: Vec::new(), mining: false };
         let chain = Arc::new(Chain { network, search, state: Mutex::new(state), events: broadcast::channel(256).0 });
+        for _ in 0..blocks {
+            chain.mine(ScriptBuf::from_bytes(vec![0x51]), usize::MAX);
+        }
         let serving = Arc::clone(&chain);
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -42,14 +46,6 @@ impl FakeProxy {
             }
         });
         Ok(Self { url, chain, _runtime: runtime })
-    }
-
-    /// Mines `count` blocks that pay nobody whom we know, each with everything that waits.
-    #[allow(dead_code)] // the example starts on a longer chain, the tests at the beginning
-    pub(crate) fn mine(&self, count: u32) {
-        for _ in 0..count {
-            self.chain.mine(ScriptBuf::from_bytes(vec![0x51]), usize::MAX);
-        }
     }
 
     /// The tip's height.

@@ -11,12 +11,12 @@ use mycoin_primitives::bitcoin::bip152::{
     BlockTransactions, BlockTransactionsRequest, HeaderAndShortIds, PrefilledTransaction, ShortId,
 };
 use mycoin_primitives::bitcoin::consensus::serialize;
+use mycoin_primitives::bitcoin::p2p::Magic;
 use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
-use mycoin_primitives::bitcoin::p2p::message_network::VersionMessage;
-use mycoin_primitives::bitcoin::p2p::{Magic, ServiceFlags, address::Address};
 use mycoin_primitives::hashes::{Hash as _, sha256d};
 use mycoin_primitives::{Block, BlockHash, Transaction};
 
+use crate::protocol::version;
 use crate::toy::{ToyWorld, mine, payment, root};
 
 struct Script {
@@ -52,7 +52,7 @@ impl Script {
     fn friend(&mut self, peer: u64, target: Option<&str>) {
         let target = target.map(str::to_owned);
         self.event(Event::Connected { peer: PeerId(peer), address: ([10, 0, 0, peer as u8], 5_000).into(), target });
-        self.says(peer, version(peer));
+        self.says(peer, version(peer, 70_016));
         self.says(peer, Message::WtxidRelay);
         self.says(peer, Message::Verack);
         self.says(peer, Message::SendCompact { high_bandwidth: false, version: 2 });
@@ -117,22 +117,6 @@ impl Script {
     }
 }
 
-fn version(nonce: u64) -> Message {
-    let services = ServiceFlags::NETWORK | ServiceFlags::WITNESS;
-    let nowhere = Address { services, address: [0; 8], port: 0 };
-    Message::Version(Box::new(VersionMessage {
-        version: 70_016,
-        services,
-        timestamp: 0,
-        receiver: nowhere.clone(),
-        sender: nowhere,
-        nonce,
-        user_agent: String::new(),
-        start_height: 0,
-        relay: true,
-    }))
-}
-
 fn sent(actions: &[Action], to: u64) -> Vec<&Message> {
     let to = PeerId(to);
     let sent = |action| match action {
@@ -192,7 +176,7 @@ fn framed(command: &str, payload: &[u8]) -> Vec<u8> {
 fn decoded(command: &str, payload: &[u8]) -> Result<Message, CodecError> {
     let mut decoder = Decoder::new(Magic::REGTEST);
     // What is long comes after the handshake.
-    decoder.push(&encode(Magic::REGTEST, &version(1)));
+    decoder.push(&encode(Magic::REGTEST, &version(1, 70_016)));
     decoder.push(&encode(Magic::REGTEST, &Message::Verack));
     decoder.push(&framed(command, payload));
     decoder.next_message()?;

@@ -7,11 +7,10 @@ use std::time::Duration;
 use mycoin_p2p::{Action, DisconnectReason, Event, Host as _, Message, Node, NodeConfig, PeerId, Time, World as _};
 use mycoin_primitives::bitcoin::block::Version;
 use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
-use mycoin_primitives::bitcoin::p2p::message_network::VersionMessage;
-use mycoin_primitives::bitcoin::p2p::{ServiceFlags, address::Address};
 use mycoin_primitives::hashes::Hash as _;
 use mycoin_primitives::{Block, BlockHash, Header, Network, TxMerkleNode};
 
+use crate::protocol::version;
 use crate::toy::{ToyWorld, mine};
 
 /// Headers in a message.
@@ -55,7 +54,7 @@ impl Stage {
     fn friend(&mut self, peer: u64, target: Option<&str>) -> Vec<Action> {
         let address = ([10, 0, peer as u8, 1], 5_000).into();
         self.event(Event::Connected { peer: PeerId(peer), address, target: target.map(str::to_owned) });
-        self.says(peer, version(peer));
+        self.says(peer, version(peer, 70_016));
         self.says(peer, Message::Verack)
     }
 
@@ -117,22 +116,6 @@ impl Stage {
         }
         actions
     }
-}
-
-fn version(nonce: u64) -> Message {
-    let services = ServiceFlags::NETWORK | ServiceFlags::WITNESS;
-    let nowhere = Address { services, address: [0; 8], port: 0 };
-    Message::Version(Box::new(VersionMessage {
-        version: 70_016,
-        services,
-        timestamp: 0,
-        receiver: nowhere.clone(),
-        sender: nowhere,
-        nonce,
-        user_agent: "/peer:1/".to_owned(),
-        start_height: 0,
-        relay: true,
-    }))
 }
 
 fn genesis() -> BlockHash {
