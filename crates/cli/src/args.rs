@@ -42,7 +42,7 @@ pub(crate) enum Command {
     App(App),
     /// Make wallets, receive, send, and see what happened.
     #[command(subcommand)]
-    Wallet(Wallet),
+    Wallet(crate::commands::wallet::Commands),
     /// Call a method of the base server with the administrator's certificate.
     Rpc(Rpc),
     /// Make and show the certificates of server, proxy and administrator.
@@ -168,119 +168,6 @@ pub(crate) struct Password {
     /// The file that holds the wallet's password; - for standard input [default: ask].
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
-pub(crate) enum Keys {
-    /// Twelve recovery words.
-    Words,
-    /// One RSA key.
-    Rsa,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Wallet {
-    /// Make a new wallet.
-    Create {
-        /// The wallet's name.
-        name: String,
-        /// What holds the wallet's keys.
-        #[arg(long, value_enum, default_value = "words")]
-        keys: Keys,
-        /// The size of an RSA key: 2048, 3072 or 4096.
-        #[arg(long, default_value_t = 3072)]
-        bits: u32,
-        /// Do not ask anything: the recovery words are printed, and not asked back.
-        #[arg(long)]
-        yes: bool,
-        #[command(flatten)]
-        password: Password,
-    },
-    /// Make a wallet from its recovery words.
-    Restore {
-        /// The wallet's name.
-        name: String,
-        /// The file that holds the words; - for standard input [default: ask].
-        #[arg(long, value_name = "FILE")]
-        words_file: Option<PathBuf>,
-        #[command(flatten)]
-        password: Password,
-    },
-    /// List the wallets.
-    List,
-    /// Unlock a wallet for viewing, so that balance, address and history need no password.
-    Open {
-        /// The wallet's name.
-        name: String,
-        #[command(flatten)]
-        password: Password,
-    },
-    /// Forget the viewing key: from then on every command asks for the password.
-    Lock {
-        /// The wallet's name.
-        name: String,
-    },
-    /// Show an address to receive at.
-    Address {
-        /// The wallet's name.
-        name: String,
-        /// Show it as a QR code too.
-        #[arg(long)]
-        qr: bool,
-        #[command(flatten)]
-        password: Password,
-    },
-    /// Show what can be spent, what is waiting and what is immature.
-    Balance {
-        /// The wallet's name.
-        name: String,
-        #[command(flatten)]
-        password: Password,
-        #[command(flatten)]
-        proxy: ProxyUrl,
-    },
-    /// Show the wallet's transactions, newest first.
-    History {
-        /// The wallet's name.
-        name: String,
-        #[command(flatten)]
-        password: Password,
-        #[command(flatten)]
-        proxy: ProxyUrl,
-    },
-    /// Send coins: shows what would happen, asks for the password, signs and posts.
-    Send {
-        /// The wallet's name.
-        name: String,
-        /// The recipient's address.
-        #[arg(long, value_name = "ADDRESS")]
-        to: String,
-        /// How much, in coins.
-        #[arg(long, allow_hyphen_values = true)]
-        amount: String,
-        /// The fee rate, in satoshis per virtual byte.
-        #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
-        fee_rate: Option<String>,
-        /// Instead of a rate: within how many blocks the payment should confirm.
-        #[arg(long, value_name = "BLOCKS", conflicts_with = "fee_rate")]
-        target: Option<u16>,
-        /// Do not ask whether the review is right.
-        #[arg(long)]
-        yes: bool,
-        #[command(flatten)]
-        password: Password,
-        #[command(flatten)]
-        proxy: ProxyUrl,
-    },
-    /// Get coins from the faucet of a test network.
-    Faucet {
-        /// The wallet's name.
-        name: String,
-        #[command(flatten)]
-        password: Password,
-        #[command(flatten)]
-        proxy: ProxyUrl,
-    },
 }
 
 #[derive(Args)]

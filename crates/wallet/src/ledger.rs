@@ -16,6 +16,7 @@ use mycoin_primitives::{Amount, BlockHash, Height, OutPoint, Transaction, TxOut,
 use serde::{Deserialize, Serialize};
 
 use crate::keyring::{Keychain, Keyring, Origin};
+use crate::notes::NotesChange;
 
 /// What the wallet holds, split by what can be done with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,11 +41,14 @@ pub(crate) struct Change {
     pub(crate) graph: tx_graph::ChangeSet<ConfirmationBlockTime>,
     /// Up to where addresses were handed out.
     pub(crate) revealed: BTreeMap<Keychain, u32>,
+    /// What the person noted.
+    #[serde(skip_serializing_if = "NotesChange::is_empty")]
+    pub(crate) notes: NotesChange,
 }
 
 impl Change {
     pub(crate) fn is_empty(&self) -> bool {
-        self.chain.is_empty() && self.graph.is_empty() && self.revealed.is_empty()
+        self.chain.is_empty() && self.graph.is_empty() && self.revealed.is_empty() && self.notes.is_empty()
     }
 }
 
@@ -238,7 +242,7 @@ impl Ledger {
         let needed =
             self.blocks().enumerate().filter(|(depth, (_, hash))| *depth < RECENT_BLOCKS || anchored.contains(hash));
         let chain = needed.map(|(_, (height, hash))| (height.to_u32(), Some(hash))).collect::<BTreeMap<_, _>>().into();
-        Change { chain, graph, revealed: BTreeMap::new() }
+        Change { chain, graph, ..Change::default() }
     }
 }
 

@@ -9,6 +9,7 @@
 //!    │
 //! wallet ─┬─ keyring               which scripts are ours (descriptors, one RSA key, one address)
 //!         ├─ ledger ── history     transactions and the chain that confirms them: coins, balance, entries
+//!         ├─ notes                  labels, contacts, requests, what is frozen or given up
 //!         ├─ sync                  what proxies tell, proven, into the ledger
 //!         └─ payment ── select     what a payment spends and costs
 //!            └─ psbt               its signatures, from here and elsewhere
@@ -30,6 +31,7 @@ mod keys;
 mod keys_error;
 mod ledger;
 mod name;
+mod notes;
 mod passphrase;
 mod password;
 mod payment;
@@ -55,6 +57,7 @@ pub use keys::{KeyKind, ScriptKind, WalletKeys, cosigner_key};
 pub use keys_error::KeysError;
 pub use ledger::Balance;
 pub use name::{NameError, WalletName};
+pub use notes::{Contact, Labelled, Request};
 pub use passphrase::Passphrase;
 pub use password::{Password, PasswordError};
 pub use payment::{DEFAULT_FEE_TARGET, Draft, FeeChoice, PaymentRequest, Review, Warning};

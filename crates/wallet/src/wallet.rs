@@ -18,6 +18,7 @@ use crate::keyring::{Keychain, Keyring, PublicKeys};
 use crate::keys::KeyKind;
 use crate::ledger::{self, Balance, Change, Ledger, OwnCoin};
 use crate::name::WalletName;
+use crate::notes::Notes;
 use crate::password::Password;
 use crate::vault::KdfParams;
 
@@ -31,6 +32,7 @@ pub struct Wallet {
     file: WalletFile,
     pub(crate) keyring: Keyring,
     pub(crate) ledger: Ledger,
+    pub(crate) notes: Notes,
     /// What the proxy said of fees at the last synchronisation; not kept in the file, because it ages fast.
     pub(crate) fee_estimates: BTreeMap<u16, FeeRate>,
     /// The chain of headers, from the first synchronisation on.
@@ -98,8 +100,18 @@ impl Wallet {
         let ledger = Ledger::new(network.genesis.hash);
         let changes = decoded.collect::<Result<Vec<_>, _>>()?;
         let fee_estimates = BTreeMap::new();
-        let mut wallet =
-            Self { name, network, public_keys, file, keyring, ledger, fee_estimates, headers: None, _lock: lock };
+        let mut wallet = Self {
+            name,
+            network,
+            public_keys,
+            file,
+            keyring,
+            ledger,
+            notes: Notes::default(),
+            fee_estimates,
+            headers: None,
+            _lock: lock,
+        };
         for record in changes {
             let applied = match record {
                 Record::Change(change) => wallet.apply(&change),
@@ -116,12 +128,14 @@ impl Wallet {
     }
 
     fn snapshot(&self) -> Result<Records, WalletError> {
-        let change = Change { revealed: self.keyring.revealed(), ..self.ledger.snapshot() };
+        let change =
+            Change { revealed: self.keyring.revealed(), notes: self.notes.snapshot(), ..self.ledger.snapshot() };
         Ok(vec![encode(&Record::Keys(self.public_keys.clone()))?, encode(&Record::Change(change))?])
     }
 
     fn apply(&mut self, change: &Change) -> bool {
         self.keyring.reveal(&change.revealed);
+        self.notes.apply(&change.notes);
         for tx in &change.graph.txs {
             self.keyring.note(tx);
         }

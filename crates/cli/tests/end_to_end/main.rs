@@ -8,3 +8,4 @@ mod home;
 mod join;
 mod rpc;
 mod session;
+mod wallet;
