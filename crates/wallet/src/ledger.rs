@@ -90,10 +90,16 @@ pub(crate) struct OwnCoin {
 
 /// What can be done with a coin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CoinState {
+pub enum CoinState {
+    /// It can be spent now.
     Spendable,
+    /// Others pay it, and no block holds that payment yet.
     Waiting,
-    Immature { blocks_left: u32 },
+    /// A block reward that can be spent once `blocks_left` more blocks have come.
+    Immature {
+        /// How many blocks are missing.
+        blocks_left: u32,
+    },
 }
 
 impl Ledger {

@@ -20,6 +20,8 @@
 
 mod addresses;
 mod balance;
+mod coins;
+mod contacts;
 mod error;
 mod export;
 mod extended_key;
@@ -29,6 +31,7 @@ mod history;
 mod keyring;
 mod keys;
 mod keys_error;
+mod labels;
 mod ledger;
 mod name;
 mod notes;
@@ -43,19 +46,24 @@ mod strength;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod text;
+mod uri;
 mod vault;
 mod wallet;
 mod words;
 
 pub use addresses::AddressEntry;
 pub use balance::{BalanceKind, BalancePart};
+pub use coins::CoinEntry;
+pub use contacts::ContactError;
 pub use error::{PaymentError, SyncError, WalletError};
 pub use extended_key::ExtendedKey;
 pub use folder::{Created, Unlock, WalletFolder, WalletSummary};
 pub use history::{EntryKind, EntryState, HistoryEntry};
 pub use keys::{KeyKind, ScriptKind, WalletKeys, cosigner_key};
 pub use keys_error::KeysError;
-pub use ledger::Balance;
+pub use labels::LabelError;
+pub use ledger::{Balance, CoinState};
 pub use name::{NameError, WalletName};
 pub use notes::{Contact, Labelled, Request};
 pub use passphrase::Passphrase;
@@ -65,5 +73,7 @@ pub use psbt::{OutputRole, Psbt, PsbtError, PsbtInput, PsbtOutput, PsbtReview, P
 pub use rsa_key::{RsaKey, RsaKeyError};
 pub use strength::{Strength, StrengthLevel};
 pub use sync::{OnProgress, SyncProgress, SyncReport, SyncWarning};
+pub use text::TextError;
+pub use uri::{PaymentUri, UriError};
 pub use wallet::{OwnAddress, ReceiveAddress, Wallet};
 pub use words::{RecoveryWords, WordCount, WordsError};

@@ -20,6 +20,12 @@ pub enum Labelled {
     Address(String),
     /// A coin: an output of a transaction.
     Coin(OutPoint),
+    /// An input of a transaction, by its number in place of an output's.
+    Input(OutPoint),
+    /// A public key, hexadecimal.
+    PublicKey(String),
+    /// An extended public key.
+    ExtendedKey(String),
 }
 
 impl Display for Labelled {
@@ -28,6 +34,9 @@ impl Display for Labelled {
             Self::Transaction(txid) => write!(f, "tx:{txid}"),
             Self::Address(address) => write!(f, "addr:{address}"),
             Self::Coin(outpoint) => write!(f, "output:{outpoint}"),
+            Self::Input(input) => write!(f, "input:{input}"),
+            Self::PublicKey(key) => write!(f, "pubkey:{key}"),
+            Self::ExtendedKey(key) => write!(f, "xpub:{key}"),
         }
     }
 }
@@ -52,6 +61,9 @@ impl FromStr for Labelled {
             "tx" => rest.parse().map(Self::Transaction).map_err(|_| NotLabelled),
             "addr" => Ok(Self::Address(rest.to_owned())),
             "output" => rest.parse().map(Self::Coin).map_err(|_| NotLabelled),
+            "input" => rest.parse().map(Self::Input).map_err(|_| NotLabelled),
+            "pubkey" => Ok(Self::PublicKey(rest.to_owned())),
+            "xpub" => Ok(Self::ExtendedKey(rest.to_owned())),
             _ => Err(NotLabelled),
         }
     }
@@ -207,6 +219,9 @@ mod tests {
             Labelled::Transaction(txid),
             Labelled::Address("demo1qqq".to_owned()),
             Labelled::Coin(OutPoint { txid, vout: 7 }),
+            Labelled::Input(OutPoint { txid, vout: 7 }),
+            Labelled::PublicKey("02ab".to_owned()),
+            Labelled::ExtendedKey("xpub6".to_owned()),
         ] {
             assert_eq!(labelled.to_string().parse(), Ok(labelled));
         }
