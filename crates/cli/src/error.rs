@@ -43,7 +43,8 @@ impl CliError {
             let error = serde_json::json!({"code": self.code, "message": self.sentence, "next": self.next});
             crate::output::line(&serde_json::json!({ "error": error }).to_string());
         } else {
-            eprintln!("Error: {}", sentence(&self.sentence));
+            // Some of Bitcoin Core's own texts begin so.
+            eprintln!("Error: {}", sentence(self.sentence.strip_prefix("Error: ").unwrap_or(&self.sentence)));
             if !self.next.is_empty() {
                 eprintln!("{}", self.next);
             }

@@ -194,3 +194,17 @@ fn text(text: String) -> Response {
 fn bytes(bytes: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    /// Every path that the router knows stands in `docs/proxy.md`.
+    #[test]
+    fn every_path_is_documented() {
+        let (docs, router) = (include_str!("../../../../docs/proxy.md"), include_str!("mod.rs"));
+        let paths: Vec<&str> =
+            router.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")?.split('"').next()).collect();
+        assert!(paths.len() > 40, "the routes were found");
+        let missing: Vec<_> = paths.iter().filter(|path| !docs.contains(&format!("{path}`"))).collect();
+        assert!(missing.is_empty(), "not in docs/proxy.md: {missing:?}");
+    }
+}
