@@ -154,12 +154,12 @@ pub(crate) struct App {
     pub(crate) proxy: Option<String>,
 }
 
-/// Which proxy a wallet command talks to.
+/// Which proxies a wallet command talks to.
 #[derive(Args, Clone)]
 pub(crate) struct ProxyUrl {
-    /// The proxy to use [default: the one on this machine].
+    /// The proxy to use; may be given several times, and where they differ it is said [default: the one on this machine].
     #[arg(long, value_name = "URL")]
-    pub(crate) proxy: Option<String>,
+    pub(crate) proxy: Vec<String>,
 }
 
 /// How a wallet is unlocked without a person.

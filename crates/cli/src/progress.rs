@@ -90,3 +90,41 @@ pub(crate) async fn show(server: &Server, json: bool) -> Infallible {
         tokio::time::sleep(REDRAW).await;
     }
 }
+
+/// How long something may take before a person is told how far it is.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A line on a terminal about something that a command waits for. Quick work shows nothing.
+pub(crate) struct Line {
+    latest: Mutex<String>,
+}
+
+impl Line {
+    /// What is said as long as nothing better is known.
+    pub(crate) fn new(first: &str) -> Self {
+        Self { latest: Mutex::new(first.to_owned()) }
+    }
+
+    /// Takes note of how far it is.
+    pub(crate) fn tell(&self, text: String) {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    /// Waits for `work`, and shows from the second second on how far it is.
+    pub(crate) async fn watch<T>(&self, work: impl Future<Output = T>) -> T {
+        if !io::stderr().is_terminal() {
+            return work.await;
+        }
+        let (_shown, mut work) = (Shown, std::pin::pin!(work));
+        let mut wait = PATIENCE;
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = tokio::time::sleep(wait) => {
+                    wait = REDRAW;
+                    draw(format!("{} …", self.latest.lock().unwrap_or_else(PoisonError::into_inner)));
+                }
+            }
+        }
+    }
+}

@@ -7,11 +7,13 @@ mod keep;
 mod know;
 mod receive;
 mod send;
+mod sync;
+
+use std::cell::RefCell;
 
 use clap::Subcommand;
-use mycoin_light::ProxyClient;
 use mycoin_primitives::{Amount, Network, format_coins};
-use mycoin_wallet::{KeyKind, Password, ScriptKind, Unlock, Wallet, WalletError, WalletFolder, WalletName};
+use mycoin_wallet::{KeyKind, Password, ScriptKind, SyncWarning, Unlock, Wallet, WalletError, WalletFolder, WalletName};
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -35,7 +37,7 @@ pub(crate) enum Commands {
 }
 
 pub(crate) async fn run(context: &Context, command: Commands) -> Result<(), CliError> {
-    let session = Session { context, folder: WalletFolder::at(context.wallets(), context.network.clone()) };
+    let session = Session { context, folder: WalletFolder::at(context.wallets(), context.network.clone()), warnings: RefCell::default() };
     match command {
         Commands::Create(command) => session.run_create(command),
         Commands::Keep(command) => session.run_keep(command),
@@ -48,6 +50,8 @@ pub(crate) async fn run(context: &Context, command: Commands) -> Result<(), CliE
 struct Session<'a> {
     context: &'a Context,
     folder: WalletFolder,
+    /// What is to be said about the proxies, once a command asked them.
+    warnings: RefCell<Option<Vec<SyncWarning>>>,
 }
 
 impl Session<'_> {
@@ -56,7 +60,7 @@ impl Session<'_> {
     }
 
     fn print(&self, value: &Value, people: impl FnOnce()) {
-        if self.context.json { output::line(&value.to_string()) } else { people() }
+        if self.context.json { output::line(&self.with_warnings(value).to_string()) } else { people() }
     }
 
     /// Opens a wallet to look at it: by the password where a file gives it, else by the viewing key, else by asking.
@@ -70,23 +74,6 @@ impl Session<'_> {
         }
         let secret = prompt::password(&format!("Password of {name}"), password.password_file.as_deref())?;
         Ok(self.folder.open(&name, Unlock::Password(&wallet_password(&secret)?))?)
-    }
-
-    fn client(&self, proxy: &args::ProxyUrl) -> Result<ProxyClient, CliError> {
-        Ok(ProxyClient::new(&self.context.proxy_url(proxy.proxy.as_deref()), self.network())?)
-    }
-
-    /// Opens a wallet and brings it up to date with the proxy.
-    async fn open_synced(
-        &self,
-        name: &str,
-        password: &args::Password,
-        proxy: &args::ProxyUrl,
-    ) -> Result<(Wallet, ProxyClient), CliError> {
-        let mut wallet = self.open(name, password)?;
-        let client = self.client(proxy)?;
-        wallet.sync(&client).await?;
-        Ok((wallet, client))
     }
 }
 
