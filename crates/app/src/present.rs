@@ -86,6 +86,7 @@ pub(crate) fn kind(kind: Option<KeyKind>) -> String {
         Some(KeyKind::WordsFor { .. }) => "Recovery words, old-style".to_owned(),
         Some(KeyKind::Multisig { required, keys }) => format!("{required} of {keys} keys"),
         Some(KeyKind::Descriptor) => "Descriptor".to_owned(),
+        Some(KeyKind::Token { .. }) => "RSA key on a token".to_owned(),
         Some(KeyKind::WatchOnly) => "Watch-only".to_owned(),
         None => "This file is no wallet".to_owned(),
     }

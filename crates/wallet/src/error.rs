@@ -8,6 +8,7 @@ use mycoin_primitives::{Failure, Height, Txid};
 
 use crate::keys_error::KeysError;
 use crate::name::WalletName;
+use crate::token::TokenError;
 
 /// Why a wallet could not be made, opened or written.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +72,9 @@ pub enum WalletError {
     /// The keys that were given make no wallet.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// The token that holds the key, or should.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The operating system's randomness failed, so no key may be made.
     #[error("the operating system gave no randomness, so no key was made")]
     NoRandomness,
@@ -228,6 +232,7 @@ impl Failure for WalletError {
             Self::RsaNotAllowed { .. } => "wallet/rsa-not-allowed",
             Self::WatchOnly => "wallet/watch-only",
             Self::Keys(source) => source.code(),
+            Self::Token(source) => source.code(),
             Self::NoRandomness => "wallet/no-randomness",
             Self::Crypto { .. } => "wallet/crypto",
             Self::Files(source) => source.code(),
@@ -249,6 +254,7 @@ impl Failure for WalletError {
             Self::RsaNotAllowed { .. } => "Use 2048, 3072 or 4096 bits on a coin that has RSA locks.",
             Self::WatchOnly => "Take the payment as a PSBT to the wallet that has the keys.",
             Self::Keys(source) => source.next_step(),
+            Self::Token(source) => source.next_step(),
             Self::NoRandomness | Self::Crypto { .. } => "Restart the computer and try again.",
             Self::Files(_) => "",
         }

@@ -28,8 +28,8 @@ use crate::password::Password;
 use crate::vault::{self, DoesNotOpen, KdfParams, Key, SEAL_OVERHEAD};
 
 const MAGIC: &[u8; 8] = b"MYCOINW\0";
-/// Version 1 knew the first two kinds only; everything else is as it was.
-const VERSION: u16 = 2;
+/// Version 1 knew the first two kinds only, version 2 none on tokens; everything else is as it was.
+const VERSION: u16 = 3;
 const OLDEST_VERSION: u16 = 1;
 const PREFIX_LENGTH: usize = 8 + 2 + 1 + 2 + 32 + 12 + 16;
 const WRAPPED_LENGTH: usize = 32 + SEAL_OVERHEAD;
@@ -61,7 +61,7 @@ impl Header {
         let (kind_byte, detail) = write_kind(kind);
         let mut prefix = Vec::with_capacity(HEADER_LENGTH);
         prefix.extend_from_slice(MAGIC);
-        prefix.extend_from_slice(&VERSION.to_le_bytes());
+        prefix.extend_from_slice(&version_for(kind).to_le_bytes());
         prefix.push(kind_byte);
         prefix.extend_from_slice(&detail.to_le_bytes());
         prefix.extend_from_slice(&genesis);
@@ -178,6 +178,11 @@ impl NewKeys {
     }
 }
 
+/// The oldest version that knows the kind, so that older programs read all files that they can.
+const fn version_for(kind: KeyKind) -> u16 {
+    if matches!(kind, KeyKind::Token { .. }) { VERSION } else { 2 }
+}
+
 /// The kind's byte, and what else belongs to it: an RSA key's bits, the scripts' purpose, or k · 256 + n.
 fn write_kind(kind: KeyKind) -> (u8, u16) {
     match kind {
@@ -187,6 +192,7 @@ fn write_kind(kind: KeyKind) -> (u8, u16) {
         KeyKind::Multisig { required, keys } => (4, u16::from_be_bytes([required, keys])),
         KeyKind::Descriptor => (5, 0),
         KeyKind::WatchOnly => (6, 0),
+        KeyKind::Token { bits } => (7, u16::try_from(bits).unwrap_or(u16::MAX)),
     }
 }
 
@@ -203,6 +209,7 @@ fn read_kind(kind: u8, detail: u16) -> Option<KeyKind> {
         4 => KeyKind::Multisig { required, keys },
         5 => KeyKind::Descriptor,
         6 => KeyKind::WatchOnly,
+        7 => KeyKind::Token { bits: u32::from(detail) },
         _ => return None,
     })
 }
@@ -515,12 +522,13 @@ mod tests {
             KeyKind::Multisig { required: 2, keys: 15 },
             KeyKind::Descriptor,
             KeyKind::WatchOnly,
+            KeyKind::Token { bits: 4096 },
         ];
         for kind in kinds {
             let (byte, detail) = write_kind(kind);
             assert_eq!(read_kind(byte, detail), Some(kind));
         }
-        assert_eq!((read_kind(0, 0), read_kind(7, 0), read_kind(3, 86)), (None, None, None));
+        assert_eq!((read_kind(0, 0), read_kind(8, 0), read_kind(3, 86)), (None, None, None));
     }
 
     #[test]

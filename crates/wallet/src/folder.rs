@@ -144,7 +144,9 @@ impl WalletFolder {
                 Ok(Created { wallet: self.create_from_keys(name, &keys, password)?, words: None })
             }
             // These are made of keys that somebody gives.
-            KeyKind::Multisig { .. } | KeyKind::Descriptor | KeyKind::WatchOnly => Err(KeysError::Empty.into()),
+            KeyKind::Multisig { .. } | KeyKind::Descriptor | KeyKind::Token { .. } | KeyKind::WatchOnly => {
+                Err(KeysError::Empty.into())
+            }
         }
     }
 

@@ -17,9 +17,10 @@ use mycoin_primitives::{Script, ScriptBuf, Transaction};
 use serde::{Deserialize, Serialize};
 
 use crate::keys::KeyKind;
+use crate::token::TokenPlace;
 pub(crate) use descriptors::{DescriptorKeyring, has_sound_keys};
 pub(crate) use fixed::{FixedKeyring, usual_spending_weight};
-pub(crate) use rsa::{RsaKeyring, RsaPair, generate as generate_rsa, sign as sign_rsa};
+pub(crate) use rsa::{RsaKeyring, RsaPair, RsaSigner, generate as generate_rsa, sign as sign_rsa};
 
 /// How many addresses in a row may stay unused before a search ends. Source: BIP44.
 pub(crate) const GAP_LIMIT: u32 = 20;
@@ -60,6 +61,8 @@ pub(crate) enum PublicKeys {
     Descriptors { external: String, internal: Option<String>, signs: bool },
     /// One script whose key is not known.
     Script { script: ScriptBuf },
+    /// The public key of a key on a token, DER SubjectPublicKeyInfo, and where the token is.
+    Token { spki: Vec<u8>, place: TokenPlace },
 }
 
 /// The wallet's scripts.
@@ -77,6 +80,7 @@ impl PublicKeys {
             Self::Rsa { .. } => matches!(kind, KeyKind::Rsa { .. }),
             Self::Descriptors { signs, .. } => *signs,
             Self::Script { .. } => false,
+            Self::Token { .. } => true,
         }
     }
 }
@@ -96,12 +100,16 @@ impl Keyring {
                 RsaKeyring::open(spki).filter(|keys| keys.bits() == bits).map(Self::Rsa)
             }
             (PublicKeys::Rsa { spki }, KeyKind::WatchOnly) => RsaKeyring::open(spki).map(Self::Rsa),
+            (PublicKeys::Token { spki, .. }, KeyKind::Token { bits }) => {
+                RsaKeyring::open(spki).filter(|keys| keys.bits() == bits).map(Self::Rsa)
+            }
             (PublicKeys::Script { script }, KeyKind::WatchOnly) => Some(Self::Fixed(FixedKeyring::new(script.clone()))),
             (
                 PublicKeys::Words { .. }
                 | PublicKeys::Rsa { .. }
                 | PublicKeys::Descriptors { .. }
-                | PublicKeys::Script { .. },
+                | PublicKeys::Script { .. }
+                | PublicKeys::Token { .. },
                 _,
             ) => None,
         }

@@ -20,6 +20,7 @@ use crate::keys_error::KeysError;
 use crate::passphrase::Passphrase;
 use crate::rsa_key::RsaKey;
 use crate::secret;
+use crate::token::TokenSession;
 use crate::words::RecoveryWords;
 
 /// What a wallet's keys are.
@@ -46,6 +47,11 @@ pub enum KeyKind {
     },
     /// An imported descriptor with private keys.
     Descriptor,
+    /// One RSA key on a token (PKCS#11), and one address that is used again and again.
+    Token {
+        /// 2048, 3072 or 4096.
+        bits: u32,
+    },
     /// Everything can be seen and payments can be prepared, but the keys that sign them are elsewhere.
     WatchOnly,
 }
@@ -181,6 +187,20 @@ impl WalletKeys {
         let (spki, pkcs8) = key.into_parts();
         let kind = if pkcs8.is_empty() { KeyKind::WatchOnly } else { KeyKind::Rsa { bits: rsa_bits(&spki) } };
         Ok(Self { kind, public: PublicKeys::Rsa { spki }, secret: pkcs8 })
+    }
+
+    /// An RSA key on a token. The wallet file will say where it is; the key stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::RsaNotAllowed`] on a coin without RSA locks.
+    pub fn from_token(token: &TokenSession, network: &Network) -> Result<Self, WalletError> {
+        let bits = token.bits();
+        if !network.rsa {
+            return Err(WalletError::RsaNotAllowed { bits });
+        }
+        let public = PublicKeys::Token { spki: token.spki().to_vec(), place: token.place().clone() };
+        Ok(Self { kind: KeyKind::Token { bits }, public, secret: Zeroizing::default() })
     }
 
     /// A wallet that `required` of `cosigners` spend from together. Each of them makes it from the same keys, in any order.

@@ -20,6 +20,7 @@ use crate::ledger::{self, Balance, Change, Ledger, OwnCoin};
 use crate::name::WalletName;
 use crate::notes::Notes;
 use crate::password::Password;
+use crate::token::{Pin, TokenError, TokenPlace, TokenSession};
 use crate::vault::KdfParams;
 
 /// An open wallet: it can show everything; to sign it asks for the password each time.
@@ -244,9 +245,39 @@ impl Wallet {
         self.file.check_password(password)
     }
 
-    /// The signing secret; never that of a wallet that only watches.
+    /// The signing secret; never that of a wallet that only watches or has its key on a token.
     pub(crate) fn secret(&self, password: &Password) -> Result<Zeroizing<Vec<u8>>, WalletError> {
-        if self.can_sign() { self.file.secret(password) } else { Err(WalletError::WatchOnly) }
+        match self.public_keys {
+            PublicKeys::Token { .. } => Err(TokenError::OnToken.into()),
+            _ if self.can_sign() => self.file.secret(password),
+            _ => Err(WalletError::WatchOnly),
+        }
+    }
+
+    /// Where the key is, in a wallet whose key is on a token.
+    pub fn token(&self) -> Option<&TokenPlace> {
+        match &self.public_keys {
+            PublicKeys::Token { place, .. } => Some(place),
+            PublicKeys::Words { .. }
+            | PublicKeys::Rsa { .. }
+            | PublicKeys::Descriptors { .. }
+            | PublicKeys::Script { .. } => None,
+        }
+    }
+
+    /// Unlocks the token that holds the wallet's key, to sign with it.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`]; [`TokenError::NotOnToken`] in a wallet of another kind.
+    pub fn unlock_token(&self, pin: &Pin) -> Result<TokenSession, TokenError> {
+        match &self.public_keys {
+            PublicKeys::Token { spki, place } => TokenSession::reopen(place, spki, pin),
+            PublicKeys::Words { .. }
+            | PublicKeys::Rsa { .. }
+            | PublicKeys::Descriptors { .. }
+            | PublicKeys::Script { .. } => Err(TokenError::NotOnToken),
+        }
     }
 
     /// Protects the file by a new password. The old file is replaced at once or not at all.

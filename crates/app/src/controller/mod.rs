@@ -271,7 +271,7 @@ fn receive_hint(kind: KeyKind) -> &'static str {
         KeyKind::Words | KeyKind::WordsFor { .. } | KeyKind::Multisig { .. } => {
             "For one payment. When it has come, a new address appears here."
         }
-        KeyKind::Rsa { .. } => "An RSA wallet has this one address for all payments.",
+        KeyKind::Rsa { .. } | KeyKind::Token { .. } => "An RSA wallet has this one address for all payments.",
         // Of these some have many addresses and some have one.
         KeyKind::Descriptor | KeyKind::WatchOnly => {
             "When a payment has come, a new address appears here if there is one."

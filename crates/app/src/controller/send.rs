@@ -23,7 +23,7 @@ const fn usual_vsize(kind: Option<KeyKind>) -> u64 {
         // Each signature and each key at the witness's discount of four.
         Some(KeyKind::Multisig { required, keys }) => 100 + (required as u64 * 73 + keys as u64 * 34) / 4,
         // The signature is as long as the key, which comes along, both at the witness's discount of four.
-        Some(KeyKind::Rsa { bits }) => 150 + (bits as u64) / 16,
+        Some(KeyKind::Rsa { bits } | KeyKind::Token { bits }) => 150 + (bits as u64) / 16,
     }
 }
 

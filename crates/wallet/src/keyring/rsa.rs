@@ -10,6 +10,7 @@ use mycoin_script::{RsaHashType, rsa, rsa_lock_script, rsa_sighash};
 use zeroize::Zeroizing;
 
 use crate::error::WalletError;
+use crate::token::TokenSession;
 
 /// The script of one RSA key.
 pub(crate) struct RsaKeyring {
@@ -88,11 +89,36 @@ impl RsaKeyring {
     }
 }
 
+const NOT_SIGNED: WalletError = WalletError::Crypto { what: "signing" };
+
+/// What makes the signatures: a private key in memory, or hardware that keeps it.
+pub(crate) enum RsaSigner<'a> {
+    /// Wiped by its library when dropped.
+    Key(Box<KeyPair>),
+    Token(&'a TokenSession),
+}
+
+impl RsaSigner<'_> {
+    /// PSS with SHA-256, MGF1 with SHA-256, a salt of 32 bytes.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, WalletError> {
+        match self {
+            Self::Key(key) => {
+                let mut signature = vec![0; key.public_modulus_len()];
+                key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), message, &mut signature).map_err(|_| NOT_SIGNED)?;
+                Ok(signature)
+            }
+            Self::Token(token) => Ok(token.sign(message)?),
+        }
+    }
+}
+
 /// Signs one input of `tx`, which spends `spent`, under hash type DEFAULT.
-pub(crate) fn sign(key: &KeyPair, tx: &Transaction, input: usize, spent: &[TxOut]) -> Result<Vec<u8>, WalletError> {
-    const FAILED: WalletError = WalletError::Crypto { what: "signing" };
-    let message = rsa_sighash(tx, input, spent, RsaHashType::Default).map_err(|_| FAILED)?;
-    let mut signature = vec![0; key.public_modulus_len()];
-    key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), &message, &mut signature).map_err(|_| FAILED)?;
-    Ok(signature)
+pub(crate) fn sign(
+    signer: &RsaSigner<'_>,
+    tx: &Transaction,
+    input: usize,
+    spent: &[TxOut],
+) -> Result<Vec<u8>, WalletError> {
+    let message = rsa_sighash(tx, input, spent, RsaHashType::Default).map_err(|_| NOT_SIGNED)?;
+    signer.sign(&message)
 }

@@ -35,37 +35,42 @@ pub(super) fn covers_everything(wanted: Option<PsbtSighashType>) -> bool {
     wanted.is_none_or(|wanted| all.contains(&wanted))
 }
 
+/// The coin of one input, as far as the PSBT tells or the wallet knows; `None` where nobody tells it.
+///
+/// # Errors
+///
+/// [`PsbtError::CoinContradicted`].
+pub(super) fn spent_coin(psbt: &Psbt, at: usize, wallet: Option<&Wallet>) -> Result<Option<SpentCoin>, PsbtError> {
+    let contradicted = PsbtError::CoinContradicted { input: at };
+    let (Some(txin), Some(input)) = (psbt.0.unsigned_tx.input.get(at), psbt.0.inputs.get(at)) else {
+        return Ok(None);
+    };
+    let outpoint = txin.previous_output;
+    let mut told = input.witness_utxo.clone();
+    let mut proven = None;
+    if let Some(earlier) = &input.non_witness_utxo {
+        if earlier.compute_txid() != outpoint.txid {
+            return Err(contradicted);
+        }
+        proven = Some(earlier.output.get(outpoint.vout as usize).ok_or(PsbtError::CoinContradicted { input: at })?);
+    } else if let Some(wallet) = wallet.filter(|wallet| wallet.ledger.knows(outpoint.txid)) {
+        proven = wallet.ledger.output(outpoint);
+    }
+    if let Some(proven) = proven {
+        if told.as_ref().is_some_and(|told| told != proven) {
+            return Err(contradicted);
+        }
+        told = Some(proven.clone());
+    }
+    Ok(told.map(|output| {
+        let origin = wallet.and_then(|wallet| wallet.keyring.prove(&output.script_pubkey, input_claims(input)));
+        SpentCoin { proven: proven.is_some(), output, origin }
+    }))
+}
+
 impl Wallet {
-    /// The coin of one input; `None` where nobody tells it.
-    ///
-    /// # Errors
-    ///
-    /// [`PsbtError::CoinContradicted`].
+    /// The coin of one input, likewise.
     pub(super) fn spent_coin(&self, psbt: &Psbt, at: usize) -> Result<Option<SpentCoin>, PsbtError> {
-        let contradicted = PsbtError::CoinContradicted { input: at };
-        let (Some(txin), Some(input)) = (psbt.0.unsigned_tx.input.get(at), psbt.0.inputs.get(at)) else {
-            return Ok(None);
-        };
-        let outpoint = txin.previous_output;
-        let mut told = input.witness_utxo.clone();
-        let mut proven = None;
-        if let Some(earlier) = &input.non_witness_utxo {
-            if earlier.compute_txid() != outpoint.txid {
-                return Err(contradicted);
-            }
-            proven = Some(earlier.output.get(outpoint.vout as usize).ok_or(PsbtError::CoinContradicted { input: at })?);
-        } else if self.ledger.knows(outpoint.txid) {
-            proven = self.ledger.output(outpoint);
-        }
-        if let Some(proven) = proven {
-            if told.as_ref().is_some_and(|told| told != proven) {
-                return Err(contradicted);
-            }
-            told = Some(proven.clone());
-        }
-        Ok(told.map(|output| {
-            let origin = self.keyring.prove(&output.script_pubkey, input_claims(input));
-            SpentCoin { proven: proven.is_some(), output, origin }
-        }))
+        spent_coin(psbt, at, Some(self))
     }
 }

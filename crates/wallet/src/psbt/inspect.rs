@@ -3,9 +3,9 @@
 use mycoin_primitives::bitcoin::PublicKey;
 use mycoin_primitives::bitcoin::bip32::Fingerprint;
 use mycoin_primitives::bitcoin::psbt::Input;
-use mycoin_primitives::{Amount, FeeRate, OutPoint, ScriptBuf, TxOut, Txid, address_of};
+use mycoin_primitives::{Amount, FeeRate, Network, OutPoint, Script, ScriptBuf, TxOut, Txid, address_of};
 
-use super::coins::{SpentCoin, covers_everything, output_claims};
+use super::coins::{SpentCoin, covers_everything, output_claims, spent_coin};
 use super::finalise::{Examined, InputState};
 use super::{Psbt, rsa};
 use crate::keyring::{Keychain, Keyring, usual_spending_weight};
@@ -127,13 +127,32 @@ pub enum PsbtWarning {
     },
 }
 
+/// Who looks at a PSBT: a wallet, or somebody without one.
+struct Viewer<'a> {
+    network: &'a Network,
+    wallet: Option<&'a Wallet>,
+}
+
 impl Wallet {
     /// Says what a PSBT does, as this wallet sees it. Needs no password.
     pub fn inspect_psbt(&self, psbt: &Psbt) -> PsbtReview {
+        Viewer { network: self.network(), wallet: Some(self) }.inspect(psbt)
+    }
+}
+
+impl Psbt {
+    /// Says what it does, as somebody sees it who owns none of its coins: every output is a payment then, change too.
+    pub fn inspect(&self, network: &Network) -> PsbtReview {
+        Viewer { network, wallet: None }.inspect(self)
+    }
+}
+
+impl Viewer<'_> {
+    fn inspect(&self, psbt: &Psbt) -> PsbtReview {
         let mut warnings = Vec::new();
         let mut coins = Vec::new();
         for at in 0..psbt.0.inputs.len() {
-            coins.push(self.spent_coin(psbt, at).unwrap_or_else(|_| {
+            coins.push(spent_coin(psbt, at, self.wallet).unwrap_or_else(|_| {
                 warnings.push(PsbtWarning::CoinContradicted { input: at });
                 None
             }));
@@ -141,7 +160,7 @@ impl Wallet {
         let known: Option<Vec<TxOut>> =
             coins.iter().map(|coin| coin.as_ref().map(|coin| coin.output.clone())).collect();
         // Unless every coin is known, no signature can be judged.
-        let states = known.as_ref().map(|spent| Examined::new(psbt, spent, self.network()).states).unwrap_or_default();
+        let states = known.as_ref().map(|spent| Examined::new(psbt, spent, self.network).states).unwrap_or_default();
         let input = |(at, coin)| self.input(psbt, at, coin, states.get(at), &mut warnings);
         let inputs: Vec<PsbtInput> = coins.iter().map(Option::as_ref).enumerate().filter_map(input).collect();
         let outputs: Vec<PsbtOutput> =
@@ -153,7 +172,7 @@ impl Wallet {
         let to_others =
             sum(outputs.iter().filter(|output| output.role == OutputRole::Payment).map(|output| output.amount));
         warnings.extend(self.warnings(&coins, spent, fee, to_others));
-        let vsize = vsize(psbt, &coins, self);
+        let vsize = vsize(psbt, &coins, self.wallet);
         let signed = |amount: Amount| i64::try_from(amount.to_sat()).unwrap_or(i64::MAX);
         let ours_in = inputs.iter().filter(|input| input.ours).filter_map(|input| input.amount).map(signed);
         let ours_out =
@@ -188,9 +207,9 @@ impl Wallet {
         if matches!(state, Some(InputState::Wrong(_))) {
             warnings.push(PsbtWarning::WrongSignature { input: at });
         }
-        let required = match self.kind() {
+        let required = match self.wallet.map_or(KeyKind::WatchOnly, Wallet::kind) {
             KeyKind::Multisig { required, .. } => Some(usize::from(required)),
-            KeyKind::Words | KeyKind::WordsFor { .. } | KeyKind::Rsa { .. } => Some(1),
+            KeyKind::Words | KeyKind::WordsFor { .. } | KeyKind::Rsa { .. } | KeyKind::Token { .. } => Some(1),
             // A descriptor may have several ways of being satisfied.
             KeyKind::Descriptor | KeyKind::WatchOnly => None,
         };
@@ -199,7 +218,7 @@ impl Wallet {
             outpoint: psbt.unsigned().input.get(at)?.previous_output,
             amount: coin.map(|coin| coin.output.value),
             amount_proven: coin.is_some_and(|coin| coin.proven),
-            address: coin.and_then(|coin| address_of(&coin.output.script_pubkey, self.network())),
+            address: coin.and_then(|coin| address_of(&coin.output.script_pubkey, self.network)),
             ours,
             required: required.filter(|_| ours),
             signed_by,
@@ -210,10 +229,12 @@ impl Wallet {
 
     fn output(&self, psbt: &Psbt, at: usize, warnings: &mut Vec<PsbtWarning>) -> Option<PsbtOutput> {
         let (paid, claimed) = (psbt.unsigned().output.get(at)?, psbt.0.outputs.get(at)?);
-        let role = match self.keyring.prove(&paid.script_pubkey, output_claims(claimed)) {
-            Some(origin) if origin.keychain == Keychain::Internal => OutputRole::Change,
+        let keyring = self.wallet.map(|wallet| &wallet.keyring);
+        let proven = keyring.and_then(|keys| Some((keys, keys.prove(&paid.script_pubkey, output_claims(claimed))?)));
+        let role = match proven {
+            Some((_, origin)) if origin.keychain == Keychain::Internal => OutputRole::Change,
             // A wallet of one chain, or of one address, has its change there too.
-            Some(_) if self.keyring.change_keychain() == Keychain::External => OutputRole::Change,
+            Some((keys, _)) if keys.change_keychain() == Keychain::External => OutputRole::Change,
             Some(_) => OutputRole::OwnAddress,
             None => OutputRole::Payment,
         };
@@ -222,14 +243,16 @@ impl Wallet {
             warnings.push(PsbtWarning::FalseChange { output: at });
         }
         let (amount, script) = (paid.value, paid.script_pubkey.clone());
-        Some(PsbtOutput { amount, address: address_of(&script, self.network()), script, role })
+        Some(PsbtOutput { amount, address: address_of(&script, self.network), script, role })
     }
 
     /// The master keys that our scripts name.
     fn fingerprints(&self) -> Vec<Fingerprint> {
-        match &self.keyring {
-            Keyring::Descriptors(keys) => keys.account_keys().into_iter().map(|(_, (signer, _))| signer).collect(),
-            Keyring::Rsa(_) | Keyring::Fixed(_) => Vec::new(),
+        match self.wallet.map(|wallet| &wallet.keyring) {
+            Some(Keyring::Descriptors(keys)) => {
+                keys.account_keys().into_iter().map(|(_, (signer, _))| signer).collect()
+            }
+            Some(Keyring::Rsa(_) | Keyring::Fixed(_)) | None => Vec::new(),
         }
     }
 
@@ -242,15 +265,19 @@ impl Wallet {
     ) -> Vec<PsbtWarning> {
         let mut warnings = Vec::new();
         let foreign = coins.iter().filter(|coin| coin.as_ref().is_none_or(|coin| coin.origin.is_none())).count();
-        if foreign == coins.len() {
+        if self.wallet.is_none() {
+            // Nobody's coins are ours.
+        } else if foreign == coins.len() {
             warnings.push(PsbtWarning::NothingIsOurs);
         } else if foreign > 0 {
             warnings.push(PsbtWarning::ForeignInputs { count: foreign });
         }
-        let covers_amounts = match &self.keyring {
-            Keyring::Descriptors(keys) => !keys.needs_earlier_transactions(),
-            Keyring::Rsa(_) => true,
-            Keyring::Fixed(_) => false,
+        let covers_amounts = match self.wallet.map(|wallet| &wallet.keyring) {
+            Some(Keyring::Descriptors(keys)) => !keys.needs_earlier_transactions(),
+            Some(Keyring::Rsa(_)) => true,
+            Some(Keyring::Fixed(_)) => false,
+            // These signatures cover all amounts, whoever makes them.
+            None => coins.iter().flatten().all(|coin| covers_amounts(&coin.output.script_pubkey)),
         };
         match (spent, fee) {
             (None, _) => warnings.push(PsbtWarning::FeeUnknown),
@@ -269,18 +296,24 @@ impl Wallet {
     }
 }
 
+/// Whether the signatures of such a coin cover the amounts of all coins: taproot, RSA locks.
+fn covers_amounts(script: &Script) -> bool {
+    script.is_p2tr() || mycoin_script::rsa::lock_program(script).is_some()
+}
+
 fn sum(amounts: impl Iterator<Item = Amount>) -> Option<Amount> {
     amounts.into_iter().try_fold(Amount::ZERO, |sum, amount| sum.checked_add(amount))
 }
 
 /// The size with all witnesses, as large as they can get.
-fn vsize(psbt: &Psbt, coins: &[Option<SpentCoin>], wallet: &Wallet) -> u64 {
+fn vsize(psbt: &Psbt, coins: &[Option<SpentCoin>], wallet: Option<&Wallet>) -> u64 {
     let mut unsigned = psbt.unsigned().clone();
     for txin in &mut unsigned.input {
         (txin.script_sig, txin.witness) = Default::default();
     }
     let weight = |coin: &Option<SpentCoin>| match coin {
-        Some(SpentCoin { origin: Some(_), .. }) => wallet.keyring.witness_weight(),
+        Some(SpentCoin { origin: Some(_), output, .. }) => wallet
+            .map_or_else(|| usual_spending_weight(&output.script_pubkey), |wallet| wallet.keyring.witness_weight()),
         Some(coin) => usual_spending_weight(&coin.output.script_pubkey),
         None => 1 + 1 + 64,
     };

@@ -8,16 +8,16 @@ use bdk_wallet::miniscript::psbt::PsbtInputExt as _;
 use mycoin_primitives::bitcoin;
 use mycoin_primitives::bitcoin::psbt::GetKey;
 use mycoin_primitives::bitcoin::secp256k1::Secp256k1;
-use mycoin_primitives::{Amount, TxOut};
+use mycoin_primitives::{Amount, Transaction, TxOut};
 
 use super::coins::{SpentCoin, covers_everything};
 use super::finalise::{Examined, InputState};
 use super::{Psbt, PsbtError, rsa};
 use crate::error::WalletError;
-use crate::keyring::{self, DescriptorKeyring, Keyring, RsaKeyring};
+use crate::keyring::{self, DescriptorKeyring, Keyring, RsaKeyring, RsaSigner};
 use crate::keys::KeyKind;
-use crate::password::Password;
 use crate::secret;
+use crate::signer::Signer;
 use crate::wallet::Wallet;
 
 /// What signing gave.
@@ -40,15 +40,16 @@ impl Wallet {
     ///
     /// [`PsbtError`] when the fee is not certain, when something contradicts itself, when a signature is asked for that does
     /// not cover the whole payment, or when nothing is ours. Nothing is signed then.
-    pub fn sign_psbt(&self, psbt: &Psbt, password: &Password) -> Result<SignedPsbt, PsbtError> {
+    pub fn sign_psbt<'a>(&self, psbt: &Psbt, signer: impl Into<Signer<'a>>) -> Result<SignedPsbt, PsbtError> {
+        let signer = signer.into();
         if !self.can_sign() {
             return Err(WalletError::WatchOnly.into());
         }
         let coins = self.checked_coins(psbt)?;
-        let secret = self.secret(password)?;
         let mut signed = psbt.clone();
         match &self.keyring {
             Keyring::Descriptors(keys) => {
+                let secret = self.secret(signer.password()?)?;
                 let work = self.worksheet(psbt, &coins, keys)?;
                 let work = match self.kind() {
                     KeyKind::Words | KeyKind::WordsFor { .. } | KeyKind::Multisig { .. } => {
@@ -57,11 +58,11 @@ impl Wallet {
                         sign_with(work, &master.0)?
                     }
                     KeyKind::Descriptor => sign_with(work, &KeyMapWrapper::from(secret::descriptor_keys(&secret)?))?,
-                    KeyKind::Rsa { .. } | KeyKind::WatchOnly => return Err(FAILED.into()),
+                    KeyKind::Rsa { .. } | KeyKind::Token { .. } | KeyKind::WatchOnly => return Err(FAILED.into()),
                 };
                 signed.0.combine(work).map_err(|_| FAILED)?;
             }
-            Keyring::Rsa(keys) => sign_locks(&mut signed, &coins, keys, &secret)?,
+            Keyring::Rsa(keys) => sign_locks(&mut signed, &coins, keys, &self.rsa_signer(keys, signer)?)?,
             Keyring::Fixed(_) => return Err(WalletError::WatchOnly.into()),
         }
         let spent: Vec<TxOut> = coins.iter().map(|coin| coin.output.clone()).collect();
@@ -75,6 +76,14 @@ impl Wallet {
         let complete = states.iter().all(|state| *state == InputState::Complete);
         let new_signatures = count(&signed).saturating_sub(count(psbt));
         Ok(SignedPsbt { psbt: signed, new_signatures, complete })
+    }
+
+    /// Signs what this wallet can finish by itself and spends no coin of the chain: a message. Nothing is noted.
+    pub(crate) fn sign_psbt_alone(&self, psbt: &Psbt, signer: Signer<'_>) -> Result<Transaction, PsbtError> {
+        let coins = self.checked_coins(psbt)?;
+        let signed = self.sign_psbt(psbt, signer)?;
+        let spent: Vec<TxOut> = coins.into_iter().map(|coin| coin.output).collect();
+        Examined::new(&signed.psbt, &spent, self.network()).finish()
     }
 
     /// All coins that the payment spends, if signing it is safe.
@@ -166,14 +175,18 @@ fn sign_with<K: GetKey>(mut work: bitcoin::Psbt, keys: &K) -> Result<bitcoin::Ps
     Ok(work)
 }
 
-fn sign_locks(signed: &mut Psbt, coins: &[SpentCoin], keys: &RsaKeyring, secret: &[u8]) -> Result<(), PsbtError> {
-    let key = keys.private_key(secret).ok_or(FAILED)?;
+fn sign_locks(
+    signed: &mut Psbt,
+    coins: &[SpentCoin],
+    keys: &RsaKeyring,
+    signer: &RsaSigner<'_>,
+) -> Result<(), PsbtError> {
     let spent: Vec<TxOut> = coins.iter().map(|coin| coin.output.clone()).collect();
     let tx = signed.unsigned().clone();
     for (at, (input, coin)) in signed.0.inputs.iter_mut().zip(coins).enumerate() {
         if coin.origin.is_some() && (rsa::signature(input).is_none() || rsa::key(input) != Some(keys.spki())) {
             rsa::set_key(input, keys.spki());
-            rsa::set_signature(input, keyring::sign_rsa(&key, &tx, at, &spent)?);
+            rsa::set_signature(input, keyring::sign_rsa(signer, &tx, at, &spent)?);
         }
     }
     Ok(())

@@ -89,6 +89,7 @@ const fn kind_word(kind: KeyKind) -> &'static str {
         KeyKind::WordsFor { .. } => "old-style",
         KeyKind::Multisig { .. } => "multisig",
         KeyKind::Descriptor => "descriptor",
+        KeyKind::Token { .. } => "pkcs11",
         KeyKind::WatchOnly => "watch-only",
     }
 }
@@ -101,6 +102,7 @@ fn kind_sentence(kind: KeyKind) -> String {
         KeyKind::WordsFor { .. } => "recovery words, old-style addresses".to_owned(),
         KeyKind::Multisig { required, keys } => format!("{required} of {keys} keys"),
         KeyKind::Descriptor => "imported descriptor".to_owned(),
+        KeyKind::Token { bits } => format!("RSA key of {bits} bits on a token"),
         KeyKind::WatchOnly => "watch-only".to_owned(),
     }
 }
