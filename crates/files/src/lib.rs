@@ -4,10 +4,14 @@
 //! Out:   files of mode 0600 (or 0644 where they are public) in folders of mode 0700, all of it on disk when a call returns.
 //! Never: a later chmod, a write over an existing file that was not asked for, a step through a symbolic link.
 
+mod disk;
+
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+pub use disk::{Disk, RealDisk};
 
 /// Why a file or folder could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -154,28 +158,89 @@ pub fn open_new(path: &Path, readers: Readers) -> Result<File, FilesError> {
 ///
 /// [`FilesError::Exists`] when anything stands at `path`.
 pub fn create_new(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), FilesError> {
-    let mut file = open_new(path, readers)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io_error("write", path))?;
+    write_new(&RealDisk, path, bytes, readers)?;
     sync_parent(path)
+}
+
+fn write_new(disk: &dyn Disk, path: &Path, bytes: &[u8], readers: Readers) -> Result<(), FilesError> {
+    let mut file = open_new(path, readers)?;
+    disk.write(&mut file, bytes).and_then(|()| disk.sync(&file)).map_err(io_error("write", path))
 }
 
 /// Replaces a file's content at once: readers, and a machine that loses power, see the old content or the new, never a part.
 ///
 /// # Errors
 ///
-/// [`FilesError::Io`]; the old file is untouched then.
+/// [`FilesError::Io`]; the old file is untouched then, unless it was the folder that could not be written at the very end.
 pub fn replace(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), FilesError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let temporary = path.with_file_name(name);
-    match fs::remove_file(&temporary) {
-        Ok(()) => {} // Left by a process that was stopped here.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(io_error("remove", &temporary)(error)),
+    replace_on(&RealDisk, path, bytes, readers)
+}
+
+/// As [`replace`], on that disk.
+///
+/// # Errors
+///
+/// As [`replace`].
+pub fn replace_on(disk: &dyn Disk, path: &Path, bytes: &[u8], readers: Readers) -> Result<(), FilesError> {
+    let temporary = beside(path, ".new");
+    remove_on(disk, &temporary)?; // Left by a process that was stopped here.
+    write_new(disk, &temporary, bytes, readers)?;
+    disk.rename(&temporary, path).map_err(io_error("replace", path))?;
+    sync_parent_on(disk, path)
+}
+
+/// Makes a new file at once: whatever fails, either nothing stands at `path` or the whole file does. What is written first
+/// stands beside it as `<name>.part`.
+///
+/// # Errors
+///
+/// [`FilesError::Exists`] when anything stands at `path` or at that other name; neither is touched then.
+pub fn create_whole_on(disk: &dyn Disk, path: &Path, bytes: &[u8], readers: Readers) -> Result<(), FilesError> {
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(FilesError::Exists { path: path.to_owned() });
     }
-    create_new(&temporary, bytes, readers)?;
-    fs::rename(&temporary, path).map_err(io_error("replace", path))?;
-    sync_parent(path)
+    let temporary = beside(path, ".part");
+    let written = match write_new(disk, &temporary, bytes, readers) {
+        Err(FilesError::Exists { path }) => return Err(FilesError::Exists { path }),
+        other => other,
+    };
+    let named = written.and_then(|()| move_to_free_name_on(disk, &temporary, path));
+    if named.is_err() {
+        let _it_is_ours_and_may_be_left = disk.remove(&temporary);
+    }
+    named?;
+    sync_parent_on(disk, path)
+}
+
+/// Gives a file a name that nothing has. The folder is not waited for.
+///
+/// # Errors
+///
+/// [`FilesError::Exists`] when anything stands at `to`; nothing is touched then.
+pub fn move_to_free_name_on(disk: &dyn Disk, from: &Path, to: &Path) -> Result<(), FilesError> {
+    disk.rename_to_free_name(from, to).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => FilesError::Exists { path: to.to_owned() },
+        _ => io_error("name", to)(error),
+    })
+}
+
+/// Removes a file, if there is one. The folder is not waited for.
+///
+/// # Errors
+///
+/// [`FilesError::Io`].
+pub fn remove_on(disk: &dyn Disk, path: &Path) -> Result<(), FilesError> {
+    match disk.remove(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(io_error("remove", path)(error)),
+    }
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(ending);
+    path.with_file_name(name)
 }
 
 /// Opens a file that only its owner can read, for reading, and for writing when `write` is set.
@@ -215,11 +280,20 @@ pub fn read_private(path: &Path) -> Result<Vec<u8>, FilesError> {
 ///
 /// [`FilesError::Io`].
 pub fn sync_parent(path: &Path) -> Result<(), FilesError> {
+    sync_parent_on(&RealDisk, path)
+}
+
+/// As [`sync_parent`], on that disk.
+///
+/// # Errors
+///
+/// [`FilesError::Io`].
+pub fn sync_parent_on(disk: &dyn Disk, path: &Path) -> Result<(), FilesError> {
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    File::open(parent).and_then(|folder| folder.sync_all()).map_err(io_error("write", parent))
+    File::open(parent).and_then(|folder| disk.sync(&folder)).map_err(io_error("write", parent))
 }
 
 /// A folder that this process alone works in, until the value is dropped or the process ends.
@@ -241,11 +315,18 @@ impl FolderLock {
             other => other?,
         };
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(FilesError::Locked { path: folder.to_owned() }),
+            // Whoever held it may have removed the file meanwhile: what was locked is not what others find then.
+            Ok(()) if is_at(&file, &path) => Ok(Self { _file: file }),
+            Ok(()) | Err(TryLockError::WouldBlock) => Err(FilesError::Locked { path: folder.to_owned() }),
             Err(TryLockError::Error(error)) => Err(io_error("lock", &path)(error)),
         }
     }
+}
+
+/// Whether `file` is the one that stands at `path`.
+fn is_at(file: &File, path: &Path) -> bool {
+    let (held, named) = (file.metadata(), fs::symlink_metadata(path));
+    held.ok().zip(named.ok()).is_some_and(|(held, named)| (held.dev(), held.ino()) == (named.dev(), named.ino()))
 }
 
 #[cfg(test)]
@@ -300,6 +381,34 @@ mod tests {
         replace(&file, b"2", Readers::Owner).expect("written");
         assert_eq!(read_private(&file).expect("stands"), b"2");
         assert_eq!(fs::read_dir(tmp.path()).expect("ours").count(), 1);
+    }
+
+    #[test]
+    fn a_new_file_is_whole_or_not_there_and_no_other_is_touched() {
+        let tmp = tempfile::tempdir().expect("a temporary folder");
+        let (file, part) = (tmp.path().join("f"), tmp.path().join("f.part"));
+        create_whole_on(&RealDisk, &file, b"1", Readers::Owner).expect("a free name");
+        assert_eq!((mode(&file), fs::read_dir(tmp.path()).expect("ours").count()), (0o600, 1));
+        let again = create_whole_on(&RealDisk, &file, b"2", Readers::Owner);
+        assert!(matches!(again, Err(FilesError::Exists { .. })));
+        fs::remove_file(&file).expect("ours");
+        fs::write(&part, b"somebody's").expect("ours");
+        let beside = create_whole_on(&RealDisk, &file, b"2", Readers::Owner);
+        assert!(matches!(beside, Err(FilesError::Exists { path }) if path == part));
+        assert_eq!((fs::read(&part).expect("stands"), file.exists()), (b"somebody's".to_vec(), false));
+        assert!(matches!(move_to_free_name_on(&RealDisk, &part, &part), Err(FilesError::Exists { .. })));
+    }
+
+    #[test]
+    fn a_lock_whose_file_was_removed_is_no_lock() {
+        let tmp = tempfile::tempdir().expect("a temporary folder");
+        let held = FolderLock::take(tmp.path(), "lock").expect("free");
+        let waiting = open_private(&tmp.path().join("lock"), true).expect("it stands");
+        fs::remove_file(tmp.path().join("lock")).expect("ours");
+        drop(held);
+        assert!(!is_at(&waiting, &tmp.path().join("lock")));
+        let _held = FolderLock::take(tmp.path(), "lock").expect("a new file");
+        assert!(!is_at(&waiting, &tmp.path().join("lock")));
     }
 
     #[test]

@@ -69,6 +69,9 @@ pub enum WalletError {
     /// It has no key that signs.
     #[error("this wallet only watches: the keys that sign for it are elsewhere")]
     WatchOnly,
+    /// Its keys are not of recovery words.
+    #[error("this wallet has no recovery words")]
+    NoWords,
     /// The keys that were given make no wallet.
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -231,6 +234,7 @@ impl Failure for WalletError {
             Self::OtherNetwork { .. } => "wallet/other-network",
             Self::RsaNotAllowed { .. } => "wallet/rsa-not-allowed",
             Self::WatchOnly => "wallet/watch-only",
+            Self::NoWords => "wallet/no-words",
             Self::Keys(source) => source.code(),
             Self::Token(source) => source.code(),
             Self::NoRandomness => "wallet/no-randomness",
@@ -252,6 +256,7 @@ impl Failure for WalletError {
             Self::TooNew { .. } => "Install the newer version.",
             Self::OtherNetwork { .. } => "Choose the network that it was made for.",
             Self::RsaNotAllowed { .. } => "Use 2048, 3072 or 4096 bits on a coin that has RSA locks.",
+            Self::NoWords => "Keep a backup of its file instead.",
             Self::WatchOnly => "Take the payment as a PSBT to the wallet that has the keys.",
             Self::Keys(source) => source.next_step(),
             Self::Token(source) => source.next_step(),

@@ -15,15 +15,17 @@
 //! Never: a write before what is written last time is on disk; a rewrite that is not whole.
 
 use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use mycoin_files::{FilesError, Readers};
 use mycoin_primitives::hashes::{Hash as _, sha256};
 use zeroize::Zeroizing;
 
+use crate::disk::DISK;
 use crate::error::WalletError;
 use crate::keys::{KeyKind, ScriptKind};
+use crate::memory;
 use crate::password::Password;
 use crate::vault::{self, DoesNotOpen, KdfParams, Key, SEAL_OVERHEAD};
 
@@ -249,7 +251,12 @@ impl Sealed {
         Self::parse(path, mycoin_files::read_private(path)?)
     }
 
-    fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, WalletError> {
+    /// Takes the bytes of a wallet file that was found anywhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub(crate) fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, WalletError> {
         let header = Header::read(&bytes).map_err(|fault| match fault {
             HeaderFault::Damaged(what) => WalletError::Damaged { path: path.to_owned(), what },
             HeaderFault::TooNew => WalletError::TooNew { path: path.to_owned() },
@@ -327,7 +334,7 @@ impl WalletFile {
         let keys = Header::seal(kind, genesis, kdf, password)?;
         let sealed_secret = keys.sealed_secret(secret)?;
         let (bytes, sequence) = whole_file(&keys.header, &keys.data_key, &sealed_secret, records)?;
-        mycoin_files::create_new(path, &bytes, Readers::Owner)?;
+        mycoin_files::create_whole_on(DISK, path, &bytes, Readers::Owner)?;
         Ok(Self {
             path: path.to_owned(),
             header: keys.header,
@@ -362,9 +369,12 @@ impl WalletFile {
     /// [`WalletError::WrongPassword`].
     pub(crate) fn secret(&self, password: &Password) -> Result<Zeroizing<Vec<u8>>, WalletError> {
         let (_, secret_key) = self.header.unwrap(password)?;
-        vault::open(&secret_key, &self.header.secret_context(), &self.sealed_secret).map_err(|DoesNotOpen| {
-            WalletError::Damaged { path: self.path.clone(), what: "its signing secret was changed" }
-        })
+        let secret =
+            vault::open(&secret_key, &self.header.secret_context(), &self.sealed_secret).map_err(|DoesNotOpen| {
+                WalletError::Damaged { path: self.path.clone(), what: "its signing secret was changed" }
+            })?;
+        memory::keep_from_swap(&secret);
+        Ok(secret)
     }
 
     /// # Errors
@@ -383,10 +393,10 @@ impl WalletFile {
     pub(crate) fn append(&mut self, plain: &[u8]) -> Result<(), WalletError> {
         let record = self.header.record(&self.data_key, self.sequence, plain)?;
         let write = |file: &mut File, end| -> io::Result<()> {
-            file.set_len(end)?;
+            DISK.set_length(file, end)?;
             file.seek(SeekFrom::Start(end))?;
-            file.write_all(&record)?;
-            file.sync_all()
+            DISK.write(file, &record)?;
+            DISK.sync(file)
         };
         write(&mut mycoin_files::open_private(&self.path, true)?, self.end).map_err(io_error("write", &self.path))?;
         self.end += record.len() as u64;
@@ -402,9 +412,9 @@ impl WalletFile {
     pub(crate) fn compact(&mut self, records: &[Zeroizing<Vec<u8>>]) -> Result<(), WalletError> {
         let header = self.header.clone().regenerate()?;
         let (bytes, sequence) = whole_file(&header, &self.data_key, &self.sealed_secret, records)?;
-        self.replace(&bytes)?;
+        let written = self.replace(&bytes)?;
         (self.header, self.sequence) = (header, sequence);
-        Ok(())
+        written.map_err(WalletError::from)
     }
 
     /// Rewrites the file under a new password, with a new data key.
@@ -423,16 +433,36 @@ impl WalletFile {
         let keys = Header::seal(self.header.kind, self.header.genesis(), kdf, new)?;
         let sealed_secret = keys.sealed_secret(&secret)?;
         let (bytes, sequence) = whole_file(&keys.header, &keys.data_key, &sealed_secret, records)?;
-        self.replace(&bytes)?;
+        let written = self.replace(&bytes)?;
         (self.header, self.data_key) = (keys.header, keys.data_key);
         (self.sealed_secret, self.sequence) = (sealed_secret, sequence);
-        Ok(())
+        written.map_err(WalletError::from)
     }
 
-    fn replace(&mut self, bytes: &[u8]) -> Result<(), WalletError> {
-        mycoin_files::replace(&self.path, bytes, Readers::Owner)?;
+    /// Puts other bytes in the file's place. An error when the old file stands; within, one when the new file stands but
+    /// might be gone after a power failure. What follows must go by the file that stands.
+    fn replace(&mut self, bytes: &[u8]) -> Result<Result<(), FilesError>, WalletError> {
+        let written = mycoin_files::replace_on(DISK, &self.path, bytes, Readers::Owner);
+        if let Err(error) = written {
+            let stands = mycoin_files::read_private(&self.path).is_ok_and(|found| found == bytes);
+            if !stands {
+                return Err(error.into());
+            }
+            self.end = bytes.len() as u64;
+            return Ok(Err(error));
+        }
         self.end = bytes.len() as u64;
-        Ok(())
+        Ok(Ok(()))
+    }
+
+    /// A whole file of its own with these records, under the same password.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::NoRandomness`].
+    pub(crate) fn copy_with(&self, records: &[Zeroizing<Vec<u8>>]) -> Result<Vec<u8>, WalletError> {
+        let header = self.header.clone().regenerate()?;
+        whole_file(&header, &self.data_key, &self.sealed_secret, records).map(|(bytes, _)| bytes)
     }
 }
 

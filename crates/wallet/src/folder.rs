@@ -1,23 +1,27 @@
 //! The folder of wallets of one network.
 
+mod manage;
+pub(crate) mod view_key;
+
 use std::fs;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use mycoin_files::{FilesError, FolderLock, Readers};
+use mycoin_files::{FilesError, FolderLock};
 use mycoin_primitives::Network;
-use mycoin_primitives::hashes::{Hash as _, sha256};
-use zeroize::Zeroizing;
+use mycoin_primitives::hashes::Hash as _;
 
+use crate::disk::DISK;
 use crate::error::WalletError;
-use crate::file::{Header, Sealed, WalletFile};
+use crate::file::{Header, Records, Sealed, WalletFile};
 use crate::keys::{KeyKind, ScriptKind, WalletKeys};
 use crate::keys_error::KeysError;
 use crate::name::WalletName;
 use crate::passphrase::Passphrase;
 use crate::password::Password;
-use crate::vault::{KdfParams, Key};
-use crate::wallet::{self, Wallet};
+use crate::vault::KdfParams;
+use crate::wallet::{self, Wallet, now};
 use crate::words::RecoveryWords;
 
 /// The wallets of one network: `<dir>/<network>/wallets`.
@@ -34,8 +38,10 @@ pub struct WalletFolder {
 /// How to open a wallet.
 #[derive(Clone, Copy)]
 pub enum Unlock<'a> {
-    /// By its password; this also writes the viewing key again.
+    /// By its password; this also writes the viewing key, unless there is one that ends by itself.
     Password(&'a Password),
+    /// By its password, this once: whether it can be looked at without stays as it is.
+    PasswordOnce(&'a Password),
     /// By the viewing key beside it.
     ViewKey,
 }
@@ -59,6 +65,8 @@ pub struct WalletSummary {
     pub path: PathBuf,
     /// Whether it must be opened with the password because there is no viewing key.
     pub locked: bool,
+    /// When it locks itself; seconds since 1970. `None` when it is locked, or open until somebody locks it.
+    pub locks_at: Option<u64>,
 }
 
 impl WalletFolder {
@@ -113,8 +121,8 @@ impl WalletFolder {
         let mut bytes = Vec::new();
         let read = mycoin_files::open_private(&path, false).ok().map(|file| file.take(4096).read_to_end(&mut bytes));
         let kind = read.and_then(|_| Header::read(&bytes).ok()).map(|header| header.kind());
-        let locked = !self.file(&name, "view").exists();
-        WalletSummary { name, kind, path, locked }
+        let view = view_key::ViewKey::read(&path).ok().flatten().filter(|view| view.counts(now()));
+        WalletSummary { name, kind, path, locked: view.is_none(), locks_at: view.and_then(|view| view.until) }
     }
 
     fn file(&self, name: &WalletName, ending: &str) -> PathBuf {
@@ -187,19 +195,50 @@ impl WalletFolder {
         self.refuse_existing(name)?;
         let lock = self.take_lock(name)?;
         let records = wallet::first_records(&keys.public)?;
+        self.write_wallet(name, keys.kind, password, &keys.secret, &records, lock)
+    }
+
+    /// Makes a wallet of what stood in another file.
+    pub(crate) fn create_from_records(
+        &self,
+        name: &WalletName,
+        kind: KeyKind,
+        password: &Password,
+        secret: &[u8],
+        records: &Records,
+    ) -> Result<Wallet, WalletError> {
+        mycoin_files::ensure_private_dir(&self.path)?;
+        self.refuse_existing(name)?;
+        let lock = self.take_lock(name)?;
+        self.write_wallet(name, kind, password, secret, records, lock)
+    }
+
+    /// Makes a wallet's file of what is to stand in it, where no file is.
+    fn write_wallet(
+        &self,
+        name: &WalletName,
+        kind: KeyKind,
+        password: &Password,
+        secret: &[u8],
+        records: &Records,
+        lock: FolderLock,
+    ) -> Result<Wallet, WalletError> {
         let path = self.file(name, "wallet");
+        // Left by a program that was stopped while it made a wallet of that name.
+        mycoin_files::remove_on(DISK, &self.file(name, "wallet.part"))?;
         let genesis = self.network.genesis.hash.to_byte_array();
-        let file = WalletFile::create(&path, keys.kind, genesis, self.kdf, password, &keys.secret, &records).map_err(
-            |error| match error {
-                WalletError::Files(FilesError::Exists { .. }) => WalletError::Exists { name: name.clone() },
-                other => other,
-            },
-        )?;
-        let wallet =
-            write_view_key(&file).and_then(|()| Wallet::load(name.clone(), self.network.clone(), file, &records, lock));
+        let file =
+            WalletFile::create(&path, kind, genesis, self.kdf, password, secret, records).map_err(
+                |error| match error {
+                    WalletError::Files(FilesError::Exists { .. }) => WalletError::Exists { name: name.clone() },
+                    other => other,
+                },
+            )?;
+        let wallet = view_key::write(&file, None)
+            .and_then(|()| Wallet::load(name.clone(), self.network.clone(), file, records, Some(lock)));
         if wallet.is_err() {
             // Its words were never shown. It is the file that was made a moment ago, in a place that was free.
-            let _ = fs::remove_file(&path);
+            let _ = DISK.remove(&path);
         }
         wallet
     }
@@ -232,15 +271,34 @@ impl WalletFolder {
         let (file, records) = match unlock {
             Unlock::Password(password) => {
                 let (file, records) = sealed.unlock(password)?;
-                write_view_key(&file)?;
+                let view = view_key::ViewKey::read(&path).ok().flatten().filter(|view| view.counts(now()));
+                let ends_by_itself = view.as_ref().is_some_and(|view| view.until.is_some());
+                if !ends_by_itself || view.and_then(|view| view.key_of(file.header())).is_none() {
+                    view_key::write(&file, None)?;
+                }
                 (file, records)
             }
+            Unlock::PasswordOnce(password) => sealed.unlock(password)?,
             Unlock::ViewKey => {
-                let key = read_view_key(&self.file(name, "view"), sealed.header())?;
+                let view = view_key::ViewKey::read(&path)?;
+                if view.as_ref().is_some_and(|view| !view.counts(now())) {
+                    view_key::remove(&path)?;
+                }
+                let key = view.filter(|view| view.counts(now())).and_then(|view| view.key_of(sealed.header()));
                 sealed.unlock_with(key.ok_or_else(|| WalletError::Locked { name: name.clone() })?)?
             }
         };
-        Wallet::load(name.clone(), self.network.clone(), file, &records, lock)
+        Wallet::load(name.clone(), self.network.clone(), file, &records, Some(lock))
+    }
+
+    /// Lets a wallet be looked at without its password, for so long or until it is locked.
+    ///
+    /// # Errors
+    ///
+    /// [`WalletError::WrongPassword`], …
+    pub fn unlock(&self, name: &WalletName, password: &Password, length: Option<Duration>) -> Result<(), WalletError> {
+        let wallet = self.open(name, Unlock::PasswordOnce(password))?;
+        view_key::write(wallet.file(), length.map(|length| now().saturating_add(length.as_secs())))
     }
 
     /// Removes a wallet's viewing key: from now on its password is needed to look as well.
@@ -252,39 +310,6 @@ impl WalletFolder {
         if !self.file(name, "wallet").exists() {
             return Err(WalletError::NotFound { name: name.clone() });
         }
-        let path = self.file(name, "view");
-        match fs::remove_file(&path) {
-            Ok(()) => Ok(mycoin_files::sync_parent(&path)?),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(FilesError::Io { action: "remove", path, source }.into()),
-        }
+        view_key::remove(&self.file(name, "wallet"))
     }
-}
-
-const VIEW_MAGIC: &[u8; 8] = b"MYCOINV\0";
-const VIEW_HASHED: usize = 8 + 16 + 32;
-
-/// Writes the viewing key beside its wallet: magic 8, the header's salt 16, data key 32, SHA-256 of these cut to 8.
-pub(crate) fn write_view_key(file: &WalletFile) -> Result<(), WalletError> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(VIEW_HASHED + 8));
-    bytes.extend_from_slice(VIEW_MAGIC);
-    bytes.extend_from_slice(&file.header().salt());
-    bytes.extend_from_slice(file.data_key().as_slice());
-    let hash = sha256::Hash::hash(&bytes);
-    bytes.extend(hash.as_byte_array().iter().take(8));
-    Ok(mycoin_files::replace(&file.path().with_extension("view"), &bytes, Readers::Owner)?)
-}
-
-/// The viewing key beside a wallet; `None` when there is none, it is damaged, or it is of an older password.
-fn read_view_key(path: &Path, header: &Header) -> Result<Option<Key>, WalletError> {
-    let bytes = match mycoin_files::read_private(path) {
-        Ok(bytes) => Zeroizing::new(bytes),
-        Err(FilesError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let Some((hashed, hash)) = bytes.split_at_checked(VIEW_HASHED) else { return Ok(None) };
-    let whole = sha256::Hash::hash(hashed).as_byte_array().get(..8) == Some(hash);
-    let salt = header.salt();
-    let key = hashed.strip_prefix(VIEW_MAGIC).and_then(|rest| rest.strip_prefix(salt.as_slice())).filter(|_| whole);
-    Ok(key.and_then(|key| key.try_into().ok()).map(Zeroizing::new))
 }

@@ -300,6 +300,11 @@ impl WalletKeys {
         address.ok_or(WalletError::Keys(KeysError::NoAddress))
     }
 
+    /// The scripts of the wallet that they would make.
+    pub(crate) fn keyring(&self) -> Result<Keyring, WalletError> {
+        Keyring::open(&self.public, self.kind).ok_or(WalletError::Keys(KeysError::NotUnderstood))
+    }
+
     /// The same keys, if a wallet can be made of them.
     fn checked(self, network: &Network) -> Result<Self, WalletError> {
         let keyring = Keyring::open(&self.public, self.kind).ok_or(KeysError::NotUnderstood)?;

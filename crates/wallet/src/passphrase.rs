@@ -2,6 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use crate::memory;
+
 /// An extra secret beside recovery words, which together with them makes the keys.
 ///
 /// It is no password: nothing can tell a right one from a wrong one, each opens a wallet of its own, and whoever loses it
@@ -17,7 +19,9 @@ impl Passphrase {
 
     /// Takes a passphrase exactly as typed: spaces and capitals count.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(Zeroizing::new(text.into()))
+        let text = Zeroizing::new(text.into());
+        memory::keep_from_swap(text.as_bytes());
+        Self(text)
     }
 
     /// Whether there is none.

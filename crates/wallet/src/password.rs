@@ -3,6 +3,8 @@
 use mycoin_primitives::Failure;
 use zeroize::Zeroizing;
 
+use crate::memory;
+
 /// A wallet's password, exactly as typed. Wiped from memory when dropped; deliberately without `Debug`.
 #[derive(Clone)]
 pub struct Password(Zeroizing<String>);
@@ -23,7 +25,11 @@ impl Password {
     /// [`PasswordError::Empty`]. How strong it should be is for the caller to advise on.
     pub fn new(text: impl Into<String>) -> Result<Self, PasswordError> {
         let text = Zeroizing::new(text.into());
-        if text.is_empty() { Err(PasswordError::Empty) } else { Ok(Self(text)) }
+        if text.is_empty() {
+            return Err(PasswordError::Empty);
+        }
+        memory::keep_from_swap(text.as_bytes());
+        Ok(Self(text))
     }
 
     pub(crate) fn as_str(&self) -> &str {

@@ -6,12 +6,14 @@
 use bdk_wallet::miniscript::Descriptor;
 use bdk_wallet::miniscript::descriptor::{DescriptorPublicKey, KeyMap};
 use mycoin_primitives::bitcoin::NetworkKind;
-use mycoin_primitives::bitcoin::bip32::Xpriv;
+use mycoin_primitives::bitcoin::bip32::{Xpriv, Xpub};
 use mycoin_primitives::bitcoin::secp256k1::Secp256k1;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::error::WalletError;
+use crate::keyring::{Keyring, PublicKeys};
+use crate::keys::KeyKind;
 use crate::passphrase::Passphrase;
 use crate::words::RecoveryWords;
 
@@ -71,4 +73,30 @@ pub(crate) fn descriptor_keys(secret: &[u8]) -> Result<KeyMap, WalletError> {
         keys.extend(map);
     }
     Ok(keys)
+}
+
+/// Whether an opened secret is that of these public keys: whether what it would sign would be theirs.
+pub(crate) fn fits(secret: &[u8], public: &PublicKeys, kind: KeyKind) -> bool {
+    let Some(keyring) = Keyring::open(public, kind) else { return false };
+    match (&keyring, kind) {
+        (Keyring::Rsa(keys), KeyKind::Rsa { .. }) => keys.private_key(secret).is_some(),
+        (Keyring::Descriptors(_), KeyKind::Descriptor) => {
+            let PublicKeys::Descriptors { external, internal, .. } = public else { return false };
+            let Ok(text) = std::str::from_utf8(secret) else { return false };
+            let secp = Secp256k1::new();
+            let parse = |line: &str| Descriptor::<DescriptorPublicKey>::parse_descriptor(&secp, line).ok();
+            let found: Vec<_> = text.lines().filter_map(parse).map(|(descriptor, _)| descriptor.to_string()).collect();
+            !found.is_empty() && found.iter().all(|one| one == external || Some(one) == internal.as_ref())
+        }
+        (Keyring::Descriptors(keys), _) if public.signs(kind) => words(secret).is_ok_and(|(words, passphrase)| {
+            let Ok(master) = master_key(&words, &passphrase) else { return false };
+            let secp = Secp256k1::new();
+            keys.account_keys().into_iter().any(|(key, (_, path))| {
+                let derived = master.0.derive_priv(&secp, &path).map(WipedKey);
+                derived.is_ok_and(|derived| Xpub::from_priv(&secp, &derived.0).to_pub() == key.to_pub())
+            })
+        }),
+        // Nothing in the file signs.
+        _ => true,
+    }
 }

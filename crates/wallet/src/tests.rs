@@ -1,5 +1,6 @@
 //! The wallet as a whole, against a chain that the tests make up.
 
+pub(crate) mod faults;
 mod keys;
 mod old_files;
 mod proxy;

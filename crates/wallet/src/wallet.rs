@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::error::WalletError;
 use crate::file::{Records, WalletFile};
-use crate::folder;
+use crate::folder::view_key;
 use crate::history::{self, HistoryEntry};
 use crate::keyring::{Keychain, Keyring, PublicKeys};
 use crate::keys::KeyKind;
@@ -38,7 +38,8 @@ pub struct Wallet {
     pub(crate) fee_estimates: BTreeMap<u16, FeeRate>,
     /// The chain of headers, from the first synchronisation on.
     pub(crate) headers: Option<HeaderChain>,
-    _lock: FolderLock,
+    /// `None` for a backup that is looked at in memory and never written.
+    _lock: Option<FolderLock>,
 }
 
 /// What stands in the file's records.
@@ -88,7 +89,7 @@ impl Wallet {
         network: Network,
         file: WalletFile,
         records: &Records,
-        lock: FolderLock,
+        lock: Option<FolderLock>,
     ) -> Result<Self, WalletError> {
         let damaged = |what| WalletError::Damaged { path: file.path().to_owned(), what };
         let mut decoded =
@@ -128,7 +129,8 @@ impl Wallet {
         Ok(wallet)
     }
 
-    fn snapshot(&self) -> Result<Records, WalletError> {
+    /// Records that say all that the wallet knows.
+    pub(crate) fn snapshot(&self) -> Result<Records, WalletError> {
         let change =
             Change { revealed: self.keyring.revealed(), notes: self.notes.snapshot(), ..self.ledger.snapshot() };
         Ok(vec![encode(&Record::Keys(self.public_keys.clone()))?, encode(&Record::Change(change))?])
@@ -163,6 +165,16 @@ impl Wallet {
     /// Its name.
     pub fn name(&self) -> &WalletName {
         &self.name
+    }
+
+    /// Its file.
+    pub(crate) fn file(&self) -> &WalletFile {
+        &self.file
+    }
+
+    /// What its file says of its keys.
+    pub(crate) fn public_keys(&self) -> &PublicKeys {
+        &self.public_keys
     }
 
     /// Where it is kept.
@@ -286,9 +298,20 @@ impl Wallet {
     ///
     /// [`WalletError::WrongPassword`] for the old one.
     pub fn change_password(&mut self, old: &Password, new: &Password) -> Result<(), WalletError> {
+        self.change_password_at_cost(old, new, KdfParams::STANDARD)
+    }
+
+    pub(crate) fn change_password_at_cost(
+        &mut self,
+        old: &Password,
+        new: &Password,
+        cost: KdfParams,
+    ) -> Result<(), WalletError> {
         let records = self.snapshot()?;
-        self.file.change_password(old, new, KdfParams::STANDARD, &records)?;
-        folder::write_view_key(&self.file)
+        let changed = self.file.change_password(old, new, cost, &records);
+        // Also where only the folder could not be written: the file may be the new one.
+        view_key::renew(&self.file);
+        changed
     }
 
     /// Notes a transaction that was just sent, so that it shows at once and its coins are not spent again.

@@ -5,6 +5,7 @@ use mycoin_primitives::Failure;
 use zeroize::Zeroizing;
 
 use crate::error::WalletError;
+use crate::memory;
 use crate::passphrase::Passphrase;
 use crate::vault;
 
@@ -106,7 +107,21 @@ impl RecoveryWords {
     }
 
     fn from_mnemonic(mnemonic: &Mnemonic) -> Self {
-        Self { entropy: Zeroizing::new(mnemonic.to_entropy()), words: mnemonic.words().collect() }
+        let entropy = Zeroizing::new(mnemonic.to_entropy());
+        memory::keep_from_swap(&entropy);
+        Self { entropy, words: mnemonic.words().collect() }
+    }
+
+    /// The words of the list that are nearest to the word at `position` (counted from 1) of a text: what was meant by a
+    /// misspelt one, best first. Empty when none comes near.
+    ///
+    /// What it gives is as secret as the text: it is for the eyes of who typed it.
+    pub fn nearest(text: &str, position: usize) -> Vec<&'static str> {
+        let lower = Zeroizing::new(text.to_lowercase());
+        let Some(typed) = position.checked_sub(1).and_then(|index| lower.split_whitespace().nth(index)) else {
+            return Vec::new();
+        };
+        nearest_words(typed)
     }
 
     /// The words, in order.
@@ -123,6 +138,59 @@ impl RecoveryWords {
         let mnemonic = Mnemonic::from_entropy_in(Language::English, &self.entropy).ok()?;
         Some(Zeroizing::new(mnemonic.to_seed(passphrase.as_str())))
     }
+}
+
+impl Drop for RecoveryWords {
+    fn drop(&mut self) {
+        // They point into a public list, but in this order they are the secret.
+        std::hint::black_box(&mut self.words).fill("");
+    }
+}
+
+/// How many words are offered for a misspelt one.
+const OFFERED: usize = 4;
+/// Words that are further away than this were not meant.
+const FARTHEST: usize = 2;
+/// Nobody misspells a word into a longer one.
+const LONGEST_TYPED: usize = 16;
+
+fn nearest_words(typed: &str) -> Vec<&'static str> {
+    let typed: Vec<char> = typed.chars().take(LONGEST_TYPED).collect();
+    // The first four letters tell all words of the list apart, so a word that begins so was meant.
+    let begins = |word: &str| typed.len() >= 4 && word.chars().take(4).eq(typed.iter().take(4).copied());
+    let distance = |word: &&'static str| if begins(word) { 0 } else { distance(&typed, word) };
+    let mut near: Vec<(usize, bool, &'static str)> = Language::English
+        .word_list()
+        .iter()
+        .map(|word| (distance(word), !word.starts_with(typed.first().copied().unwrap_or(' ')), *word))
+        .filter(|(distance, ..)| *distance <= FARTHEST)
+        .collect();
+    near.sort_unstable();
+    let best = near.first().map_or(0, |(distance, ..)| *distance);
+    near.into_iter().filter(|(distance, ..)| *distance == best).map(|(.., word)| word).take(OFFERED).collect()
+}
+
+/// How many letters must be changed, added, left out or swapped with their neighbours (Damerau, Levenshtein).
+fn distance(typed: &[char], word: &str) -> usize {
+    let word: Vec<char> = word.chars().collect();
+    let mut rows: Vec<Vec<usize>> = vec![(0..=word.len()).collect()];
+    for (above, letter) in typed.iter().enumerate() {
+        let mut row = vec![above + 1];
+        for (left, other) in word.iter().enumerate() {
+            let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
+            let last = rows.get(above).map_or(&[][..], Vec::as_slice);
+            let replaced = at(last, left) + usize::from(letter != other);
+            let mut cost = replaced.min(at(last, left + 1) + 1).min(at(&row, left) + 1);
+            let swapped =
+                above > 0 && left > 0 && typed.get(above - 1) == Some(other) && word.get(left - 1) == Some(letter);
+            if let Some(earlier) = rows.get(above.wrapping_sub(1)).filter(|_| swapped) {
+                cost = cost.min(at(earlier, left - 1) + 1);
+            }
+            row.push(cost);
+        }
+        rows.push(row);
+    }
+    rows.last().and_then(|row| row.last()).copied().unwrap_or(usize::MAX)
 }
 
 /// The language of words that are in none but another list; where several fit, the one whose checksum fits too.
@@ -177,6 +245,17 @@ mod tests {
         assert_eq!(refused(&ABANDON.replace("about", "zoo")), Some(WordsError::BadChecksum));
         let shouted = ABANDON.to_uppercase().replace(' ', " \n\t ");
         assert!(RecoveryWords::parse(&shouted).is_ok());
+    }
+
+    #[test]
+    fn a_misspelt_word_gets_the_nearest_ones() {
+        let nearest = |typed: &str| RecoveryWords::nearest(&format!("zoo {typed} zoo"), 2);
+        assert_eq!(nearest("abuot"), ["about"]);
+        assert_eq!(nearest("Abaut"), ["about"]);
+        assert_eq!(nearest("abandonned"), ["abandon"]);
+        assert!(nearest("wird").contains(&"word") && nearest("wird").first() != Some(&"bird"));
+        assert!(nearest("qqqqqqqq").is_empty() && nearest(&"q".repeat(100_000)).is_empty());
+        assert!(RecoveryWords::nearest("zoo", 2).is_empty() && RecoveryWords::nearest("zoo", 0).is_empty());
     }
 
     #[test]
