@@ -4,7 +4,7 @@
 //! Out:   the contact of a name, the name of an address.
 //! Never: two names that look alike; an address of another coin; a name that is an address itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use mycoin_primitives::{AddressError, Failure, parse_address};
 use unicode_security::skeleton;
@@ -101,6 +101,43 @@ fn looks(name: &str) -> String {
     folded(&seen(&folded(&seen(name))))
 }
 
+/// Names that are taken.
+#[derive(Default)]
+pub(crate) struct Names {
+    /// By what they look like, and in small letters.
+    taken: HashMap<String, String>,
+}
+
+impl Names {
+    pub(crate) fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let mut taken = Self::default();
+        names.for_each(|name| taken.add(name));
+        taken
+    }
+
+    fn add(&mut self, name: &str) {
+        self.taken.insert(looks(name), name.to_owned());
+        self.taken.insert(name.to_lowercase(), name.to_owned());
+    }
+
+    /// The taken name that differs in capital letters at most.
+    pub(crate) fn same(&self, name: &str) -> Option<&str> {
+        self.taken.get(&name.to_lowercase()).map(String::as_str).filter(|other| same_but_for_case(other, name))
+    }
+
+    /// Takes a name that no other one is or looks like.
+    pub(crate) fn take(&mut self, name: &str) -> Result<(), ContactError> {
+        match self.taken.get(&name.to_lowercase()).or_else(|| self.taken.get(&looks(name))) {
+            Some(other) if same_but_for_case(other, name) => Err(ContactError::Exists { name: other.clone() }),
+            Some(other) => Err(ContactError::LooksLike { name: name.to_owned(), other: other.clone() }),
+            None => {
+                self.add(name);
+                Ok(())
+            }
+        }
+    }
+}
+
 fn same_but_for_case(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.to_lowercase()
 }
@@ -133,7 +170,7 @@ impl Wallet {
     /// [`ContactError`] says what is wrong with the name, the address or the note.
     pub fn add_contact(&mut self, name: &str, address: &str, note: &str) -> Result<(), ContactError> {
         let (name, contact) = self.new_contact(name, address, note)?;
-        self.free_name(&name, None)?;
+        Names::of(self.contacts().map(|(name, _)| name)).take(&name)?;
         self.put_contacts([(name, Some(contact))])
     }
 
@@ -163,7 +200,7 @@ impl Wallet {
     pub fn rename_contact(&mut self, name: &str, new: &str) -> Result<(), ContactError> {
         let (old, contact) = self.named_contact(name)?;
         let new = self.well_formed_name(new)?;
-        self.free_name(&new, Some(&old))?;
+        Names::of(self.contacts().map(|(name, _)| name).filter(|name| *name != old)).take(&new)?;
         if new == old { Ok(()) } else { self.put_contacts([(old, None), (new, Some(contact))]) }
     }
 
@@ -180,18 +217,6 @@ impl Wallet {
             "" => Err(ContactError::NameMissing),
             _ if is_link || parse_address(&name, self.network()).is_ok() => Err(ContactError::NameIsAddress { name }),
             _ => Ok(name),
-        }
-    }
-
-    /// Whether no contact but `except` has this name or one that looks like it.
-    pub(crate) fn free_name(&self, name: &str, except: Option<&str>) -> Result<(), ContactError> {
-        let look = looks(name);
-        let is_alike = |other: &str| same_but_for_case(other, name) || looks(other) == look;
-        let mut others = self.contacts().map(|(other, _)| other).filter(|other| Some(*other) != except);
-        match others.find(|other| is_alike(other)) {
-            Some(other) if same_but_for_case(other, name) => Err(ContactError::Exists { name: other.to_owned() }),
-            Some(other) => Err(ContactError::LooksLike { name: name.to_owned(), other: other.to_owned() }),
-            None => Ok(()),
         }
     }
 

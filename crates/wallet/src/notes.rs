@@ -104,6 +104,9 @@ pub struct Request {
     pub made: u64,
     /// From when on it is no longer asked for; seconds since 1970.
     pub expires: Option<u64>,
+    /// What had come to the address before: a wallet of one address has no other one.
+    #[serde(default)]
+    pub received_before: Amount,
 }
 
 /// An addition to the notes, as the wallet file keeps it. `None` takes something back.

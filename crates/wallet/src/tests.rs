@@ -2,6 +2,7 @@
 
 pub(crate) mod faults;
 mod keys;
+mod notes;
 mod old_files;
 mod proxy;
 mod psbt;

@@ -14,7 +14,7 @@ use crate::error::WalletError;
 use crate::file::{Records, WalletFile};
 use crate::folder::view_key;
 use crate::history::{self, HistoryEntry};
-use crate::keyring::{Keychain, Keyring, PublicKeys};
+use crate::keyring::{Keyring, PublicKeys};
 use crate::keys::KeyKind;
 use crate::ledger::{self, Balance, Change, Ledger, OwnCoin};
 use crate::name::WalletName;
@@ -202,14 +202,15 @@ impl Wallet {
         self.ledger.tip().0
     }
 
-    /// The first address that never received a coin. It stays the same until it does. An RSA wallet has one address.
+    /// The first address that never received a coin and that no request asks for. It stays the same until it does. An RSA
+    /// wallet has one address.
     ///
     /// # Errors
     ///
     /// [`WalletError::Files`] when a new address could not be noted in the file.
     pub fn next_address(&mut self) -> Result<ReceiveAddress, WalletError> {
         let failed = WalletError::Crypto { what: "deriving an address" };
-        let Some((origin, script)) = self.keyring.next_unused(Keychain::External) else { return Err(failed) };
+        let Some((origin, script)) = self.next_free() else { return Err(failed) };
         self.reveal(origin)?;
         let address = address_of(&script, &self.network).ok_or(failed)?;
         Ok(ReceiveAddress { address, index: origin.index })
