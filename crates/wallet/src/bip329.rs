@@ -46,14 +46,14 @@ pub struct LabelsImported {
 
 /// A line that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadLine {
+pub struct BadRecord {
     /// Its number, counted from 1.
     pub line: usize,
     /// What is wrong with it.
     pub reason: String,
 }
 
-impl fmt::Display for BadLine {
+impl fmt::Display for BadRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}: {}", self.line, self.reason)
     }
@@ -72,7 +72,7 @@ pub enum LabelsError {
     #[error("nothing was imported, because {} of the file's lines make no sense: {}", lines.len(), named(lines))]
     BadLines {
         /// Which, and why.
-        lines: Vec<BadLine>,
+        lines: Vec<BadRecord>,
     },
     /// The wallet file could not be written.
     #[error(transparent)]
@@ -80,7 +80,7 @@ pub enum LabelsError {
 }
 
 /// The first of many, in words.
-pub(crate) fn named(lines: &[BadLine]) -> String {
+pub(crate) fn named(lines: &[BadRecord]) -> String {
     let shown: Vec<String> = lines.iter().take(NAMED).map(ToString::to_string).collect();
     let more = if lines.len() > NAMED { " …" } else { "" };
     shown.join("; ") + more
@@ -214,7 +214,7 @@ impl Wallet {
             match record(text, self.network()) {
                 Ok(Some(record)) => self.note_record(record, &mut notes, &mut done),
                 Ok(None) => done.unknown += 1,
-                Err(reason) => bad.push(BadLine { line, reason }),
+                Err(reason) => bad.push(BadRecord { line, reason }),
             }
         }
         if !bad.is_empty() {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use mycoin_primitives::Failure;
 use serde::{Deserialize, Serialize};
 
-use crate::bip329::{BadLine, named};
+use crate::bip329::{BadRecord, named};
 use crate::contacts::{ContactError, Names};
 use crate::csv::{self, Cell};
 use crate::error::WalletError;
@@ -37,7 +37,7 @@ pub enum ContactsError {
     #[error("nothing was imported, because {} of the contacts cannot be kept: {}", lines.len(), named(lines))]
     BadLines {
         /// Which, and why; of JSON the place in the list.
-        lines: Vec<BadLine>,
+        lines: Vec<BadRecord>,
     },
     /// The wallet file could not be written.
     #[error(transparent)]
@@ -117,7 +117,7 @@ impl Wallet {
             match checked {
                 Ok(Some((name, contact))) => drop(new.insert(name, Some(contact))),
                 Ok(None) => {}
-                Err(error) => bad.push(BadLine { line, reason: error.to_string() }),
+                Err(error) => bad.push(BadRecord { line, reason: error.to_string() }),
             }
         }
         if !bad.is_empty() {

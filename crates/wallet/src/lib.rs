@@ -69,7 +69,7 @@ mod words;
 pub use addresses::AddressEntry;
 pub use backup::{Backup, BackupDifference, BackupSummary};
 pub use balance::{BalanceKind, BalancePart};
-pub use bip329::{BadLine, LABELS_LIMIT, LabelsError, LabelsImported};
+pub use bip329::{BadRecord, LABELS_LIMIT, LabelsError, LabelsImported};
 pub use coins::CoinEntry;
 pub use contacts::ContactError;
 pub use contacts_file::{CONTACTS_LIMIT, ContactsError};
