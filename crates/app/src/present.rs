@@ -213,11 +213,7 @@ pub(crate) fn rate(rate: FeeRate) -> String {
 
 /// What a careful person looks at twice.
 pub(crate) fn warning(warning: &Warning) -> String {
-    match warning {
-        Warning::HighFee { percent } => format!("The fee is {percent} % of the amount. Look at it twice."),
-        Warning::PaysSelf => "The recipient is this wallet: you would pay yourself.".to_owned(),
-        Warning::NoFeeEstimate => "The proxy has no fee estimates yet, so a usual fee rate was taken.".to_owned(),
-    }
+    full_sentence(&warning.to_string())
 }
 
 /// Why coins are immature, for a coin with that maturity.

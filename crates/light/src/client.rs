@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::answers::{FaucetGift, MerkleProof, MiningInfo, NodeStatus, SpentOutput, Tip, TxRecord, TxStatus};
 use crate::error::LightError;
-use crate::esplora::{FaucetJson, MerkleProofJson, MiningJson, NodeJson, OutspendJson, StatusJson, TxJson};
+use crate::esplora::{FaucetJson, MempoolJson, MerkleProofJson, MiningJson, NodeJson, OutspendJson, StatusJson, TxJson};
 use crate::events::EventStream;
 use crate::http::{ANSWER_LIMIT, Http, PAGE_LIMIT};
 use crate::proof::check_header_hash;
@@ -195,6 +195,17 @@ impl ProxyClient {
         let http = self.checked().await?;
         let rates: BTreeMap<u16, f64> = http.get_json("/api/fee-estimates", "fee rates", ANSWER_LIMIT).await?;
         rates.into_iter().map(|(blocks, rate)| Ok((blocks, fee_rate(rate)?))).collect()
+    }
+
+    /// The lowest fee rate that the base server's mempool takes now; `None` where the proxy does not say.
+    ///
+    /// # Errors
+    ///
+    /// [`LightError`].
+    pub async fn mempool_minimum(&self) -> Result<Option<FeeRate>, LightError> {
+        let http = self.checked().await?;
+        let mempool: MempoolJson = http.get_json("/api/mempool", "mempool", ANSWER_LIMIT).await?;
+        mempool.minimum_rate.map(fee_rate).transpose()
     }
 
     /// Asks the faucet to mine a block that pays `address`.

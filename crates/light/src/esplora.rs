@@ -105,6 +105,13 @@ pub(crate) struct FaucetJson {
     pub(crate) height: u32,
 }
 
+#[derive(Deserialize)]
+pub(crate) struct MempoolJson {
+    /// In sat/vB; other Esplora servers do not say.
+    #[serde(default)]
+    pub(crate) minimum_rate: Option<f64>,
+}
+
 const BAD_TX: LightError = LightError::BadAnswer { what: "a transaction" };
 
 impl TxJson {

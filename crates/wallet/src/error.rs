@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mycoin_files::FilesError;
 use mycoin_light::{LightError, ProofError};
-use mycoin_primitives::{Failure, Height, Txid};
+use mycoin_primitives::{Failure, Height, OutPoint, Txid};
 
 use crate::keys_error::KeysError;
 use crate::name::WalletName;
@@ -109,7 +109,11 @@ pub enum PaymentError {
     /// The coins do not reach.
     #[error(
         "not enough: the payment needs {needed} with its fee, and you have {have}{}",
-        held_back(immature.as_deref(), waiting.as_deref())
+        held_back(&[
+            (immature, "is still immature"),
+            (waiting, "is waiting for a block"),
+            (frozen, "is frozen"),
+        ])
     )]
     NotEnough {
         /// Amount plus fee.
@@ -120,8 +124,58 @@ pub enum PaymentError {
         immature: Option<String>,
         /// Payments from others that no block holds yet, if there are any.
         waiting: Option<String>,
+        /// What the person froze, if there is any.
+        frozen: Option<String>,
         /// What can be spent now.
         spendable: String,
+    },
+    /// The coins that were named do not reach.
+    #[error("not enough: the payment needs {needed} with its fee, and the coins that were named hold {held}")]
+    NamedNotEnough {
+        /// Amount plus fee.
+        needed: String,
+        /// What the named coins hold.
+        held: String,
+    },
+    /// Nobody is paid.
+    #[error("no recipient was named")]
+    NoRecipient,
+    /// Two recipients cannot both get all that is left.
+    #[error("only one recipient can get max, all that is left")]
+    MaxTwice,
+    /// The wallet has no such coin.
+    #[error("the wallet has no unspent coin {coin}")]
+    CoinUnknown {
+        /// The coin.
+        coin: OutPoint,
+    },
+    /// The person froze it.
+    #[error("the coin {coin} is frozen, so no payment may spend it")]
+    CoinFrozen {
+        /// The coin.
+        coin: OutPoint,
+    },
+    /// It waits for a block, or is immature.
+    #[error("the coin {coin} cannot be spent yet")]
+    CoinNotReady {
+        /// The coin.
+        coin: OutPoint,
+    },
+    /// So much that it can only be a mistake.
+    #[error("the fee of {fee} ({rate}) is so high that it looks like a mistake, so nothing was prepared")]
+    FeeAbsurd {
+        /// The fee, with its ticker.
+        fee: String,
+        /// Its rate.
+        rate: String,
+    },
+    /// Larger than any transaction that nodes pass on.
+    #[error("the payment would take {vsize} virtual bytes, and nodes pass on at most {limit}")]
+    TooLarge {
+        /// Its size.
+        vsize: u64,
+        /// The largest.
+        limit: u64,
     },
     /// Below what nodes pass on.
     #[error("a fee rate of {given} is below the lowest that nodes pass on, {min}")]
@@ -211,13 +265,13 @@ pub enum SyncError {
 }
 
 /// The part of "not enough" that says why not all can be spent.
-fn held_back(immature: Option<&str>, waiting: Option<&str>) -> String {
-    let immature = immature.map(|amount| format!("{amount} is still immature"));
-    let waiting = waiting.map(|amount| format!("{amount} is waiting for a block"));
-    match (immature, waiting) {
-        (None, None) => String::new(),
-        (Some(part), None) | (None, Some(part)) => format!(", of which {part}"),
-        (Some(immature), Some(waiting)) => format!(", of which {immature} and {waiting}"),
+fn held_back(parts: &[(&Option<String>, &str)]) -> String {
+    let parts: Vec<String> =
+        parts.iter().filter_map(|(amount, why)| amount.as_ref().map(|amount| format!("{amount} {why}"))).collect();
+    match parts.split_last() {
+        None => String::new(),
+        Some((last, [])) => format!(", of which {last}"),
+        Some((last, others)) => format!(", of which {} and {last}", others.join(", ")),
     }
 }
 
@@ -271,7 +325,14 @@ impl Failure for PaymentError {
         match self {
             Self::AmountIsZero => "payment/amount-zero",
             Self::AmountIsDust { .. } => "payment/dust",
-            Self::NotEnough { .. } => "payment/not-enough",
+            Self::NotEnough { .. } | Self::NamedNotEnough { .. } => "payment/not-enough",
+            Self::NoRecipient => "payment/no-recipient",
+            Self::MaxTwice => "payment/max-twice",
+            Self::CoinUnknown { .. } => "payment/coin-unknown",
+            Self::CoinFrozen { .. } => "payment/coin-frozen",
+            Self::CoinNotReady { .. } => "payment/coin-not-ready",
+            Self::FeeAbsurd { .. } => "payment/fee-absurd",
+            Self::TooLarge { .. } => "payment/too-large",
             Self::FeeTooLow { .. } => "payment/fee-too-low",
             Self::RecipientNotStandard => "payment/recipient-not-standard",
             Self::DraftOutdated => "payment/draft-outdated",
@@ -285,6 +346,14 @@ impl Failure for PaymentError {
         match self {
             Self::AmountIsZero | Self::AmountIsDust { .. } => "Send a larger amount.",
             Self::NotEnough { .. } => "Send less, or wait until more can be spent.",
+            Self::NamedNotEnough { .. } => "Name more coins, or send less.",
+            Self::NoRecipient => "Say whom to pay.",
+            Self::MaxTwice => "Give all others an amount.",
+            Self::CoinUnknown { .. } => "Look at the list of coins.",
+            Self::CoinFrozen { .. } => "Unfreeze it first, or choose other coins.",
+            Self::CoinNotReady { .. } => "Wait for more blocks, or choose other coins.",
+            Self::FeeAbsurd { .. } => "Choose a lower fee rate, or allow the high fee if you mean it.",
+            Self::TooLarge { .. } => "Pay in several parts.",
             Self::FeeTooLow { .. } => "Choose a higher fee rate.",
             Self::RecipientNotStandard => "Ask the recipient for another address.",
             Self::DraftOutdated => "Prepare the payment again.",

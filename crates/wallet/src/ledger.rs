@@ -7,7 +7,7 @@
 //! Which of several conflicting transactions counts is bdk's canonical view: what the best chain holds, then what was
 //! seen last. A block that leaves the best chain takes its transactions back to waiting without further ado.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use bdk_wallet::chain::local_chain::{self, LocalChain};
@@ -152,6 +152,21 @@ impl Ledger {
         self.graph.get_tx(txid).is_some()
     }
 
+    /// The transaction, counting or not.
+    pub(crate) fn transaction(&self, txid: Txid) -> Option<Arc<Transaction>> {
+        self.graph.get_tx(txid)
+    }
+
+    /// The known transactions that spend `outpoint`, counting or not.
+    pub(crate) fn spenders(&self, outpoint: OutPoint) -> &HashSet<Txid> {
+        self.graph.outspends(outpoint)
+    }
+
+    /// When the transaction was last noted as gone.
+    pub(crate) fn last_evicted(&self, txid: Txid) -> Option<u64> {
+        self.graph.get_last_evicted(txid)
+    }
+
     /// When the transaction was last noted as waiting.
     pub(crate) fn last_seen(&self, txid: Txid) -> Option<u64> {
         self.graph.get_tx_node(txid).and_then(|node| node.last_seen)
@@ -200,8 +215,11 @@ impl Ledger {
     ///
     /// A payment that waits is as good as confirmed when we alone made it: all of its inputs are ours, and so for every
     /// waiting transaction before it. Source: Bitcoin Core `CachedTxIsTrusted`, wallet/receive.cpp.
-    pub(crate) fn coins(&self, keyring: &Keyring, maturity: u32) -> Vec<OwnCoin> {
+    ///
+    /// `gone`: transactions that are taken for gone, with those that spend from them.
+    pub(crate) fn coins(&self, keyring: &Keyring, maturity: u32, gone: &BTreeSet<Txid>) -> Vec<OwnCoin> {
         let transactions = self.transactions();
+        let transactions: Vec<&LedgerTx> = transactions.iter().filter(|entry| !gone.contains(&entry.txid)).collect();
         let spent: HashSet<OutPoint> =
             transactions.iter().flat_map(|entry| entry.tx.input.iter().map(|input| input.previous_output)).collect();
         let next_block = self.tip().0.next();

@@ -4,45 +4,63 @@
 //! Out:   a [`Review`] to be read, then a signed transaction that was checked as a node checks it.
 //! Never: a signature without the password; a transaction other than the one that was reviewed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use mycoin_primitives::bitcoin::absolute::LockTime;
 use mycoin_primitives::bitcoin::transaction::Version;
-use mycoin_primitives::{Amount, FeeRate, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, format_amount};
+use mycoin_primitives::{
+    Amount, FeeRate, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, address_of, format_amount,
+};
 
+pub(crate) use crate::checks::high_fee;
+use crate::checks::{Checked, Warning};
 use crate::error::{PaymentError, WalletError};
+use crate::keyring::Origin;
 use crate::ledger::{self, CoinState, OwnCoin};
-use crate::password::Password;
+use crate::pick::{PickError, Picked, Purse, held};
 use crate::psbt::PsbtError;
-use crate::select::{Payment, Plan, TooLittle, dust_limit};
+use crate::recipients::{PayAmount, Recipient};
+use crate::select::{FeeRule, LOWEST_RATE, Payment, dust_limit, sum};
+use crate::signer::Signer;
 use crate::vault;
 use crate::wallet::Wallet;
 
 /// The fee target where nobody chose: within six blocks.
 pub const DEFAULT_FEE_TARGET: FeeChoice = FeeChoice::Target { blocks: 6 };
 
-/// The lowest rate that nodes pass on: 0.1 sat/vB.
-const LOWEST_RATE: FeeRate = FeeRate::from_sat_per_kvb(100);
 /// The rate where there are no estimates.
 const FALLBACK_RATE: FeeRate = FeeRate::from_sat_per_vb(1);
 /// No estimate is followed above this, whatever a proxy says.
 const HIGHEST_ESTIMATE: FeeRate = FeeRate::from_sat_per_vb(1_000);
-/// A fee above this share of the amount is pointed out, in percent…
-const HIGH_FEE_PERCENT: u64 = 25;
-/// … unless it is next to nothing.
-const NEGLIGIBLE_FEE: Amount = Amount::from_sat(5_000);
+/// The largest transaction that nodes pass on, in virtual bytes. Source: Bitcoin Core `MAX_STANDARD_TX_WEIGHT`,
+/// policy/policy.h.
+const LARGEST: u64 = 400_000 / 4;
 
 /// What a person wants to pay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentRequest {
-    /// The script to pay to, from `parse_address`.
-    pub recipient: ScriptBuf,
-    /// The address as it was typed, for the review.
-    pub recipient_text: String,
-    /// How much the recipient gets.
-    pub amount: Amount,
+    /// Whom, and how much; at most one of them gets all that is left.
+    pub recipients: Vec<Recipient>,
     /// How the fee is chosen.
     pub fee: FeeChoice,
+    /// Exactly these coins are spent; where there are none, the wallet chooses.
+    pub coins: Vec<OutPoint>,
+    /// Whether it may be replaced while it waits (BIP125), for a higher fee or to cancel it.
+    pub replaceable: bool,
+    /// Whether a fee is taken that looks like a mistake.
+    pub allow_high_fee: bool,
+}
+
+impl PaymentRequest {
+    /// A payment as most are: the wallet chooses the coins, and it may be replaced.
+    pub fn new(recipients: Vec<Recipient>, fee: FeeChoice) -> Self {
+        Self { recipients, fee, coins: Vec::new(), replaceable: true, allow_high_fee: false }
+    }
+
+    /// So much to one address.
+    pub fn to(script: ScriptBuf, address: impl Into<String>, amount: Amount, fee: FeeChoice) -> Self {
+        Self::new(vec![Recipient::new(script, address, PayAmount::Exactly(amount))], fee)
+    }
 }
 
 /// How a fee is chosen.
@@ -57,20 +75,47 @@ pub enum FeeChoice {
     },
 }
 
+/// How a fee is chosen by people who don't count blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeePreset {
+    /// The next block.
+    Fast,
+    /// Within six blocks.
+    Normal,
+    /// Within 25 blocks.
+    Slow,
+    /// Within 144 blocks.
+    Economy,
+}
+
+impl From<FeePreset> for FeeChoice {
+    fn from(preset: FeePreset) -> Self {
+        let blocks = match preset {
+            FeePreset::Fast => 1,
+            FeePreset::Normal => 6,
+            FeePreset::Slow => 25,
+            FeePreset::Economy => 144,
+        };
+        Self::Target { blocks }
+    }
+}
+
 /// A payment that is complete but for its signatures.
 #[derive(Debug, Clone)]
 pub struct Draft {
     unsigned: Transaction,
     coins: Vec<OwnCoin>,
     review: Review,
+    /// The waiting transactions that it takes the place of, with those that spend from them.
+    replaces: BTreeSet<Txid>,
 }
 
 /// What a person checks before the password signs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Review {
-    /// Whom it pays, as it was typed.
-    pub recipient: String,
-    /// What the recipient gets.
+    /// Whom it pays how much; nobody where everything comes back.
+    pub recipients: Vec<Paid>,
+    /// What the recipients get together.
     pub amount: Amount,
     /// What the miner gets.
     pub fee: Amount,
@@ -80,28 +125,70 @@ pub struct Review {
     pub vsize: u64,
     /// What comes back to the wallet; zero when nothing does.
     pub change: Amount,
+    /// Where that goes.
+    pub change_address: Option<String>,
     /// Amount and fee together: what leaves the wallet (the amount comes back when we pay ourselves).
     pub total: Amount,
     /// What the wallet holds afterwards, waiting and immature coins included.
     pub balance_after: Amount,
-    /// How many coins it spends.
-    pub coins: usize,
+    /// What the waiting payments paid that it takes the place of, if there are any.
+    pub replaced_fee: Option<Amount>,
+    /// The coins that it spends.
+    pub coins: Vec<Spent>,
     /// What a careful person looks at twice.
     pub warnings: Vec<Warning>,
 }
 
-/// What a careful person looks at twice before signing.
+/// What a recipient gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Warning {
-    /// The fee is more than a quarter of the amount.
-    HighFee {
-        /// The fee in percent of the amount.
-        percent: u64,
-    },
-    /// The recipient is this wallet.
-    PaysSelf,
-    /// There were no estimates, so a fallback rate was taken.
-    NoFeeEstimate,
+pub struct Paid {
+    /// The address.
+    pub address: String,
+    /// The contact's name, where the address is one's.
+    pub contact: Option<String>,
+    /// A note for ourselves; may be empty.
+    pub label: String,
+    /// How much.
+    pub amount: Amount,
+    /// Whether the address is ours.
+    pub own: bool,
+}
+
+/// A coin that a payment spends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spent {
+    /// Which one.
+    pub outpoint: OutPoint,
+    /// What it is worth.
+    pub amount: Amount,
+    /// Where it lies.
+    pub address: Option<String>,
+    /// Whether a block holds it.
+    pub confirmed: bool,
+}
+
+impl Review {
+    /// Whom it pays, in one line.
+    pub fn recipient(&self) -> String {
+        match self.recipients.as_slice() {
+            [] => "this wallet".to_owned(),
+            [one] => one.address.clone(),
+            several => format!("{} recipients", several.len()),
+        }
+    }
+}
+
+/// All of a draft but its transaction.
+pub(crate) struct Parts {
+    /// With exact amounts, all of them.
+    pub(crate) recipients: Vec<Recipient>,
+    /// Where the plan's change goes; `None` when a recipient gets it.
+    pub(crate) change: Option<ScriptBuf>,
+    pub(crate) picked: Picked,
+    pub(crate) replaceable: bool,
+    pub(crate) replaces: BTreeSet<Txid>,
+    pub(crate) estimated: bool,
+    pub(crate) allow_high_fee: bool,
 }
 
 impl Draft {
@@ -119,6 +206,21 @@ impl Draft {
     pub(crate) fn coins(&self) -> &[OwnCoin] {
         &self.coins
     }
+
+    /// The waiting transactions that it takes the place of, with those that spend from them.
+    pub fn replaces(&self) -> &BTreeSet<Txid> {
+        &self.replaces
+    }
+
+    /// Notes what those paid that it takes the place of.
+    pub(crate) fn note_replaced(&mut self, fees: Amount) {
+        self.review.replaced_fee = Some(fees);
+    }
+
+    /// Adds to what a careful person looks at twice.
+    pub(crate) fn warn(&mut self, warning: Warning) {
+        self.review.warnings.push(warning);
+    }
 }
 
 impl Wallet {
@@ -129,110 +231,211 @@ impl Wallet {
     /// [`PaymentError`] says what is missing.
     pub fn prepare(&self, request: &PaymentRequest) -> Result<Draft, PaymentError> {
         let network = self.network();
-        if request.amount == Amount::ZERO {
-            return Err(PaymentError::AmountIsZero);
+        let mut rest: Option<&Recipient> = None;
+        let mut outputs = Vec::new();
+        for recipient in &request.recipients {
+            let min = dust_limit(&recipient.script, network).ok_or(PaymentError::RecipientNotStandard)?;
+            match recipient.amount {
+                PayAmount::Max if rest.is_some() => return Err(PaymentError::MaxTwice),
+                PayAmount::Max => rest = Some(recipient),
+                PayAmount::Exactly(Amount::ZERO) => return Err(PaymentError::AmountIsZero),
+                PayAmount::Exactly(amount) if amount < min => {
+                    let [amount, min] = [amount, min].map(|amount| format_amount(amount, network));
+                    return Err(PaymentError::AmountIsDust { amount, min });
+                }
+                PayAmount::Exactly(value) => {
+                    outputs.push(TxOut { value, script_pubkey: recipient.script.clone() });
+                }
+            }
         }
-        let min = dust_limit(&request.recipient, network).ok_or(PaymentError::RecipientNotStandard)?;
-        if request.amount < min {
-            let [amount, min] = [request.amount, min].map(|amount| format_amount(amount, network));
-            return Err(PaymentError::AmountIsDust { amount, min });
+        if request.recipients.is_empty() {
+            return Err(PaymentError::NoRecipient);
         }
         let (rate, estimated) = self.fee_rate(request.fee)?;
-        let failed = WalletError::Crypto { what: "deriving the change address" };
-        let (_, change) = self.keyring.next_unused(self.keyring.change_keychain()).ok_or(failed)?;
-        let payment = Payment {
-            recipient: &request.recipient,
-            amount: request.amount,
-            change: &change,
-            least_change: dust_limit(&change, network).unwrap_or(Amount::MAX_MONEY),
-            rate,
-            witness_weight: self.keyring.witness_weight(),
+        let change = match rest {
+            Some(recipient) => recipient.script.clone(),
+            None => self.change_script()?,
         };
+        let payment = self.payment(&outputs, &change, FeeRule::rate(rate));
         let all = self.coins();
-        let (coins, plan) = choose(&payment, &all).map_err(|TooLittle { needed }| self.not_enough(&all, needed))?;
-        let unsigned = self.unsigned(&coins, &payment, &plan)?;
-        let review = self.review(request, &plan, &all, estimated);
-        Ok(Draft { unsigned, coins, review })
+        let purse = Purse { coins: &all, frozen: &self.notes.frozen, named: &request.coins };
+        let picked = if rest.is_some() { purse.empty(&payment) } else { purse.pay(&payment) };
+        let picked = picked.map_err(|error| self.explain(error, &purse))?;
+        let mut recipients = request.recipients.clone();
+        for recipient in recipients.iter_mut().filter(|recipient| recipient.amount == PayAmount::Max) {
+            recipient.amount = PayAmount::Exactly(picked.plan.change.unwrap_or(Amount::ZERO));
+        }
+        self.compose(Parts {
+            recipients,
+            change: rest.is_none().then_some(change),
+            picked,
+            replaceable: request.replaceable,
+            replaces: BTreeSet::new(),
+            estimated,
+            allow_high_fee: request.allow_high_fee,
+        })
+    }
+
+    /// What coins are chosen for.
+    pub(crate) fn payment<'a>(&self, outputs: &[TxOut], change: &'a ScriptBuf, fee: FeeRule) -> Payment<'a> {
+        let least_change = dust_limit(change, self.network()).unwrap_or(Amount::MAX_MONEY);
+        Payment::new(outputs, change, least_change, fee, self.keyring.witness_weight())
+    }
+
+    /// Where change goes: a fresh address of the chain that nobody is told of, if the wallet has one.
+    pub(crate) fn change_script(&self) -> Result<ScriptBuf, WalletError> {
+        let next: Option<(Origin, ScriptBuf)> = self.keyring.next_unused(self.keyring.change_keychain());
+        next.map(|(_, script)| script).ok_or(WalletError::Crypto { what: "deriving the change address" })
     }
 
     /// The rate of a choice, and whether it rests on more than a guess.
-    fn fee_rate(&self, choice: FeeChoice) -> Result<(FeeRate, bool), PaymentError> {
+    pub(crate) fn fee_rate(&self, choice: FeeChoice) -> Result<(FeeRate, bool), PaymentError> {
         match choice {
             FeeChoice::Rate(given) if given < LOWEST_RATE => {
                 Err(PaymentError::FeeTooLow { given: given.to_string(), min: LOWEST_RATE.to_string() })
             }
             FeeChoice::Rate(given) => Ok((given, true)),
             FeeChoice::Target { blocks } => {
-                // The nearest estimate that is at least as fast; failing that, the fastest there is.
-                let estimates = &self.fee_estimates;
-                let estimate = estimates.range(..=blocks).next_back().or_else(|| estimates.first_key_value());
-                Ok(estimate
-                    .map_or((FALLBACK_RATE, false), |(_, rate)| ((*rate).clamp(LOWEST_RATE, HIGHEST_ESTIMATE), true)))
+                let estimate = self.estimate(blocks);
+                // Below the mempool's minimum nothing would be taken.
+                let least = self.mempool_minimum.unwrap_or(LOWEST_RATE).clamp(LOWEST_RATE, HIGHEST_ESTIMATE);
+                Ok((estimate.unwrap_or(FALLBACK_RATE).max(least), estimate.is_some()))
             }
         }
     }
 
-    fn not_enough(&self, coins: &[OwnCoin], needed: Amount) -> PaymentError {
+    /// What the last synchronisation's estimates say for that many blocks: the nearest that is at least as fast; failing
+    /// that, the fastest there is.
+    pub(crate) fn estimate(&self, blocks: u16) -> Option<FeeRate> {
+        let estimates = &self.fee_estimates;
+        let estimate = estimates.range(..=blocks).next_back().or_else(|| estimates.first_key_value());
+        estimate.map(|(_, rate)| (*rate).clamp(LOWEST_RATE, HIGHEST_ESTIMATE))
+    }
+
+    /// Why no coins could be picked, in amounts that people read.
+    pub(crate) fn explain(&self, error: PickError, purse: &Purse<'_>) -> PaymentError {
         let text = |amount| format_amount(amount, self.network());
         let some = |amount| Some(amount).filter(|amount| *amount != Amount::ZERO).map(text);
-        let balance = ledger::balance(coins);
+        let needed = match error {
+            PickError::Unknown(coin) => return PaymentError::CoinUnknown { coin },
+            PickError::Frozen(coin) => return PaymentError::CoinFrozen { coin },
+            PickError::NotReady(coin) => return PaymentError::CoinNotReady { coin },
+            PickError::TooLittle(too_little) => too_little.needed,
+        };
+        if !purse.named.is_empty() {
+            let named: Vec<OwnCoin> =
+                purse.coins.iter().filter(|coin| purse.named.contains(&coin.outpoint)).cloned().collect();
+            return PaymentError::NamedNotEnough { needed: text(needed), held: text(held(&named)) };
+        }
+        let balance = ledger::balance(purse.coins);
+        let usable = purse.spendable(true);
+        let frozen = balance.spendable.checked_sub(held(&usable)).unwrap_or(Amount::ZERO);
         PaymentError::NotEnough {
             needed: text(needed),
             have: text(balance.total),
             immature: some(balance.immature),
             waiting: some(balance.waiting),
-            spendable: text(balance.spendable),
+            frozen: some(frozen),
+            spendable: text(held(&usable)),
         }
     }
 
-    fn unsigned(&self, coins: &[OwnCoin], payment: &Payment<'_>, plan: &Plan) -> Result<Transaction, PaymentError> {
-        let input = coins
-            .iter()
-            .map(|coin| TxIn {
-                previous_output: coin.outpoint,
-                // Replaceable (BIP125), and the lock time counts.
-                sequence: Sequence::ENABLE_RBF_NO_LOCKTIME,
-                ..TxIn::default()
-            })
-            .collect();
-        let mut output = vec![TxOut { value: payment.amount, script_pubkey: payment.recipient.to_owned() }];
-        if let Some(value) = plan.change {
-            output.push(TxOut { value, script_pubkey: payment.change.to_owned() });
-            // Which output is the change should not show from its place.
-            if vault::random::<1>()?.first().is_some_and(|byte| byte % 2 == 0) {
-                output.reverse();
-            }
+    /// Puts the transaction together, checks it, and says what it does.
+    pub(crate) fn compose(&self, parts: Parts) -> Result<Draft, PaymentError> {
+        let plan = &parts.picked.plan;
+        if plan.vsize > LARGEST {
+            return Err(PaymentError::TooLarge { vsize: plan.vsize, limit: LARGEST });
         }
+        let change = parts
+            .change
+            .as_ref()
+            .and_then(|script| plan.change.map(|value| TxOut { value, script_pubkey: script.clone() }));
+        let paid = parts.recipients.iter().map(|recipient| TxOut {
+            value: match recipient.amount {
+                PayAmount::Exactly(amount) => amount,
+                PayAmount::Max => Amount::ZERO,
+            },
+            script_pubkey: recipient.script.clone(),
+        });
+        let mut output: Vec<TxOut> = paid.collect();
+        let amount = sum(output.iter().map(|output| &output.value));
+        if let Some(change) = &change {
+            // Which output is the change should not show from its place.
+            let byte = vault::random::<1>()?.first().copied().unwrap_or_default();
+            output.insert(usize::from(byte) % (output.len() + 1), change.clone());
+        }
+        let review = self.review(&parts, change.as_ref(), &output, amount)?;
+        let unsigned = self.unsigned(&parts, output);
+        Ok(Draft { unsigned, coins: parts.picked.coins, review, replaces: parts.replaces })
+    }
+
+    fn unsigned(&self, parts: &Parts, output: Vec<TxOut>) -> Transaction {
+        // In both cases the lock time counts.
+        let sequence = match parts.replaceable {
+            true => Sequence::ENABLE_RBF_NO_LOCKTIME,
+            false => Sequence::ENABLE_LOCKTIME_NO_RBF,
+        };
+        let spend = |coin: &OwnCoin| TxIn { previous_output: coin.outpoint, sequence, ..TxIn::default() };
+        let input = parts.picked.coins.iter().map(spend).collect();
         // Only the next block may hold it, so that nobody gains by mining the last one again (anti-fee-sniping).
         let lock_time = LockTime::from_height(self.tip().to_u32()).unwrap_or(LockTime::ZERO);
-        Ok(Transaction { version: Version::TWO, lock_time, input, output })
+        Transaction { version: Version::TWO, lock_time, input, output }
     }
 
-    fn review(&self, request: &PaymentRequest, plan: &Plan, coins: &[OwnCoin], estimated: bool) -> Review {
-        let pays_self = self.keyring.origin(&request.recipient).is_some();
-        let leaves = if pays_self { plan.fee } else { request.amount + plan.fee };
-        let mut warnings = Vec::new();
-        if let Some(percent) = high_fee(plan.fee, request.amount) {
-            warnings.push(Warning::HighFee { percent });
-        }
-        if pays_self {
-            warnings.push(Warning::PaysSelf);
-        }
-        if !estimated {
-            warnings.push(Warning::NoFeeEstimate);
-        }
-        Review {
-            recipient: request.recipient_text.clone(),
-            amount: request.amount,
+    fn review(
+        &self,
+        parts: &Parts,
+        change: Option<&TxOut>,
+        outputs: &[TxOut],
+        amount: Amount,
+    ) -> Result<Review, PaymentError> {
+        let Picked { coins, plan, left } = &parts.picked;
+        let is_ours = |output: &&TxOut| self.keyring.origin(&output.script_pubkey).is_some();
+        let comes_back = sum(outputs.iter().filter(is_ours).map(|output| &output.value));
+        let before = ledger::balance(&self.coins_without(&parts.replaces)).total;
+        let after = before.checked_sub(held(coins)).map(|rest| sum(&[rest, comes_back]));
+        let fee_rate = FeeRate::of(plan.fee, plan.vsize);
+        let warnings = self.check(&Checked {
+            recipients: &parts.recipients,
+            amount,
             fee: plan.fee,
-            fee_rate: FeeRate::of(plan.fee, plan.vsize),
+            rate: fee_rate,
+            coins,
+            left,
+            estimated: parts.estimated,
+            allow_high_fee: parts.allow_high_fee,
+            gone: &parts.replaces,
+        })?;
+        let paid = |recipient: &Recipient| Paid {
+            address: recipient.address.clone(),
+            contact: recipient.contact.clone(),
+            label: recipient.label.clone(),
+            amount: match recipient.amount {
+                PayAmount::Exactly(amount) => amount,
+                PayAmount::Max => Amount::ZERO,
+            },
+            own: self.keyring.origin(&recipient.script).is_some(),
+        };
+        let spent = |coin: &OwnCoin| Spent {
+            outpoint: coin.outpoint,
+            amount: coin.output.value,
+            address: address_of(&coin.output.script_pubkey, self.network()),
+            confirmed: coin.confirmed,
+        };
+        Ok(Review {
+            recipients: parts.recipients.iter().map(paid).collect(),
+            amount,
+            fee: plan.fee,
+            fee_rate,
             vsize: plan.vsize,
-            change: plan.change.unwrap_or(Amount::ZERO),
-            total: request.amount + plan.fee,
-            balance_after: ledger::balance(coins).total.checked_sub(leaves).unwrap_or(Amount::ZERO),
-            coins: plan.coins.len(),
+            change: change.map_or(Amount::ZERO, |change| change.value),
+            change_address: change.and_then(|change| address_of(&change.script_pubkey, self.network())),
+            total: sum(&[amount, plan.fee]),
+            balance_after: after.unwrap_or(Amount::ZERO),
+            replaced_fee: None,
+            coins: coins.iter().map(spent).collect(),
             warnings,
-        }
+        })
     }
 
     /// Signs a draft and checks the result as a node would. Nothing is sent; the change address is noted in the file.
@@ -241,17 +444,21 @@ impl Wallet {
     ///
     /// [`PaymentError::Wallet`] for a wrong password, [`PaymentError::DraftOutdated`] when its coins are gone,
     /// [`PaymentError::NeedsOthers`] when this wallet's keys do not suffice.
-    pub fn sign(&mut self, draft: &Draft, password: &Password) -> Result<Transaction, PaymentError> {
-        let held: HashMap<OutPoint, OwnCoin> = self.coins().into_iter().map(|coin| (coin.outpoint, coin)).collect();
-        let is_spendable = |coin: &OwnCoin| {
-            held.get(&coin.outpoint)
-                .is_some_and(|held| held.state == CoinState::Spendable && held.output == coin.output)
+    pub fn sign<'a>(&mut self, draft: &Draft, signer: impl Into<Signer<'a>>) -> Result<Transaction, PaymentError> {
+        let coins = self.coins_without(&draft.replaces);
+        let held: HashMap<OutPoint, OwnCoin> = coins.into_iter().map(|coin| (coin.outpoint, coin)).collect();
+        let still_there = |coin: &OwnCoin| {
+            held.get(&coin.outpoint).is_some_and(|held| {
+                (held.state == CoinState::Spendable || held.state == coin.state)
+                    && held.output == coin.output
+                    && !self.notes.frozen.contains(&coin.outpoint)
+            })
         };
-        if !draft.coins.iter().all(is_spendable) {
+        if !draft.coins.iter().all(still_there) {
             return Err(PaymentError::DraftOutdated);
         }
         let unsigned = self.to_psbt(draft)?;
-        let signed = self.sign_psbt(&unsigned, password)?;
+        let signed = self.sign_psbt(&unsigned, signer)?;
         if !signed.complete {
             return Err(PaymentError::NeedsOthers);
         }
@@ -278,23 +485,4 @@ impl From<PsbtError> for PaymentError {
             | PsbtError::PaysTooMuch => Self::DraftOutdated,
         }
     }
-}
-
-/// The fee in percent of the amount, where it is so much that it should be pointed out.
-pub(crate) fn high_fee(fee: Amount, amount: Amount) -> Option<u64> {
-    let percent = fee.to_sat().saturating_mul(100) / amount.to_sat().max(1);
-    (fee > NEGLIGIBLE_FEE && percent > HIGH_FEE_PERCENT).then_some(percent)
-}
-
-/// Coins in blocks first; our own waiting change where they do not reach.
-fn choose(payment: &Payment<'_>, all: &[OwnCoin]) -> Result<(Vec<OwnCoin>, Plan), TooLittle> {
-    let attempt = |with_waiting: bool| {
-        let usable = |coin: &&OwnCoin| coin.state == CoinState::Spendable && (coin.confirmed || with_waiting);
-        let usable: Vec<&OwnCoin> = all.iter().filter(usable).collect();
-        let values: Vec<Amount> = usable.iter().map(|coin| coin.output.value).collect();
-        let plan = payment.choose(&values)?;
-        let coins = plan.coins.iter().filter_map(|coin| usable.get(*coin)).map(|coin| (*coin).clone()).collect();
-        Ok((coins, plan))
-    };
-    attempt(false).or_else(|_| attempt(true))
 }

@@ -1,12 +1,12 @@
 //! An open wallet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mycoin_files::FolderLock;
 use mycoin_light::HeaderChain;
-use mycoin_primitives::{FeeRate, Height, Network, Transaction, address_of};
+use mycoin_primitives::{FeeRate, Height, Network, Transaction, Txid, address_of};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -36,6 +36,8 @@ pub struct Wallet {
     pub(crate) notes: Notes,
     /// What the proxy said of fees at the last synchronisation; not kept in the file, because it ages fast.
     pub(crate) fee_estimates: BTreeMap<u16, FeeRate>,
+    /// The lowest rate that the proxy's mempool took when it was last asked.
+    pub(crate) mempool_minimum: Option<FeeRate>,
     /// The chain of headers, from the first synchronisation on.
     pub(crate) headers: Option<HeaderChain>,
     /// `None` for a backup that is looked at in memory and never written.
@@ -111,6 +113,7 @@ impl Wallet {
             ledger,
             notes: Notes::default(),
             fee_estimates,
+            mempool_minimum: None,
             headers: None,
             _lock: lock,
         };
@@ -236,7 +239,12 @@ impl Wallet {
     }
 
     pub(crate) fn coins(&self) -> Vec<OwnCoin> {
-        self.ledger.coins(&self.keyring, self.network.maturity)
+        self.coins_without(&BTreeSet::new())
+    }
+
+    /// The coins that there would be without these transactions and those that spend from them.
+    pub(crate) fn coins_without(&self, gone: &BTreeSet<Txid>) -> Vec<OwnCoin> {
+        self.ledger.coins(&self.keyring, self.network.maturity, gone)
     }
 
     /// What the wallet holds.

@@ -147,7 +147,7 @@ fn prepare(this: &Controller, window: &ui::MainWindow) {
     send.set_error(SharedString::default());
     let (Ok(recipient), Ok(amount), Ok(fee)) = (recipient, amount, fee) else { return };
     send.set_busy(true);
-    this.backend.send(Command::Prepare(PaymentRequest { recipient, recipient_text, amount, fee }));
+    this.backend.send(Command::Prepare(PaymentRequest::to(recipient, recipient_text, amount, fee)));
 }
 
 fn fee_choice(send: &ui::Send) -> Result<FeeChoice, mycoin_primitives::FeeRateError> {
@@ -161,14 +161,14 @@ fn fee_choice(send: &ui::Send) -> Result<FeeChoice, mycoin_primitives::FeeRateEr
 pub(super) fn show_review(this: &Controller, window: &ui::MainWindow, review: &Review) {
     let send = window.global::<ui::Send>();
     send.set_busy(false);
-    send.set_review_recipient(review.recipient.as_str().into());
+    send.set_review_recipient(review.recipient().into());
     send.set_review_amount(amount_text(review.amount, &this.network).into());
     send.set_review(model(present::review_lines(review, &this.network)));
     send.set_warnings(model(review.warnings.iter().map(|warning| present::warning(warning).into())));
     send.set_error(SharedString::default());
     send.set_step(ui::SendStep::Review);
     let mut state = this.state.borrow_mut();
-    state.recipient.clone_from(&review.recipient);
+    state.recipient = review.recipient();
     state.amount = review.amount;
 }
 

@@ -156,7 +156,11 @@ pub(super) async fn fee_estimates(Shared(app): Shared<App>) -> Result<Json<Value
 }
 
 pub(super) async fn mempool(Shared(app): Shared<App>) -> Result<Json<Value>, ApiError> {
-    app.view(|view| {
+    // What the base server's mempool asks for, in sat/vB; not in Esplora's API. Without it the rest is still true.
+    let info = ask::<Value>(&*app.upstream, "getmempoolinfo", Value::Null).await.ok();
+    let minimum = info.and_then(|info| info.get("mempoolminfee").and_then(Value::as_f64));
+    let minimum = minimum.map(|rate| (rate * SAT_PER_VB * 1_000.0).round() / 1_000.0);
+    app.view(move |view| {
         let sizes = view.waiting.iter().map(|(_, entry)| (entry.fee().unwrap_or(0), vsize(&entry.tx)));
         let mut sizes: Vec<(u64, u64)> = sizes.collect();
         let vsize: u64 = sizes.iter().map(|(_, vsize)| vsize).sum();
@@ -167,6 +171,7 @@ pub(super) async fn mempool(Shared(app): Shared<App>) -> Result<Json<Value>, Api
             "vsize": vsize,
             "total_fee": fees,
             "fee_histogram": histogram(&sizes),
+            "minimum_rate": minimum,
         })))
     })
     .await

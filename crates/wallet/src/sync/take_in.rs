@@ -18,9 +18,6 @@ use crate::keyring::Keychain;
 use crate::ledger::{Change, LedgerTx, Place};
 use crate::wallet::Wallet;
 
-/// A payment of ours that no proxy knows yet is kept this long: it may be on its way, in seconds.
-const ON_ITS_WAY: u64 = 60;
-
 /// What proxies showed, with every confirmed transaction proven.
 #[derive(Debug, Clone)]
 pub(crate) struct Findings {
@@ -122,6 +119,10 @@ impl Wallet {
     }
 
     /// What waited or left the best chain, and is not shown any more, is gone. Returns how many there are.
+    ///
+    /// A payment of ours is kept: a node that still has it could confirm it, and whoever paid again by other coins would
+    /// pay twice. It goes when something else that spends its coins is shown, when what it spends from is gone, or when
+    /// the person gives it up.
     fn note_vanished(
         &self,
         old: &[LedgerTx],
@@ -130,15 +131,27 @@ impl Wallet {
         now: u64,
         change: &mut Change,
     ) -> usize {
-        let is_gone = |entry: &&LedgerTx| match entry.place {
-            _ if shown.contains_key(&entry.txid) || findings.waiting.contains(&entry.txid) => false,
-            _ if entry.tx.is_coinbase() => false,
-            Place::Block { height, .. } => findings.undone.contains(&height),
-            Place::Waiting { last_seen, .. } => !self.is_on_its_way(&entry.tx, last_seen, now),
-        };
-        let gone = old.iter().filter(is_gone);
+        let is_named = |txid: &Txid| shown.contains_key(txid) || findings.waiting.contains(txid);
+        let known = findings.waiting.iter().filter(|txid| !shown.contains_key(*txid));
+        let known: Vec<Arc<Transaction>> = known.filter_map(|txid| self.ledger.transaction(*txid)).collect();
+        let named = known.iter().map(AsRef::as_ref).chain(shown.values().map(|record| &record.tx));
+        let spent: HashSet<OutPoint> = named.flat_map(|tx| &tx.input).map(|input| input.previous_output).collect();
+        let mut gone = HashSet::new();
+        // Each stands after those that it spends from.
+        for entry in old.iter().filter(|entry| !is_named(&entry.txid)) {
+            let stays = match entry.place {
+                Place::Block { height, .. } if !findings.undone.contains(&height) => true,
+                _ => entry.tx.input.iter().map(|input| input.previous_output).all(|outpoint| {
+                    self.owns(outpoint) && !gone.contains(&outpoint.txid) && !spent.contains(&outpoint)
+                }),
+            };
+            if !stays {
+                gone.insert(entry.txid);
+            }
+        }
+        let evicted = old.iter().filter(|entry| gone.contains(&entry.txid) && !entry.tx.is_coinbase());
         let at = |txid| now.max(self.ledger.last_seen(txid).unwrap_or(0));
-        change.graph.last_evicted.extend(gone.map(|entry| (entry.txid, at(entry.txid))));
+        change.graph.last_evicted.extend(evicted.map(|entry| (entry.txid, at(entry.txid))));
         change.graph.last_evicted.len()
     }
 
@@ -176,11 +189,6 @@ impl Wallet {
                 change.graph.txouts.insert(outpoint, output.clone());
             }
         }
-    }
-
-    /// Whether it is a payment of ours that was sent so lately that the proxy need not know it yet.
-    fn is_on_its_way(&self, tx: &Transaction, last_seen: u64, now: u64) -> bool {
-        last_seen.saturating_add(ON_ITS_WAY) > now && tx.input.iter().all(|input| self.owns(input.previous_output))
     }
 
     /// Refuses a waiting transaction that spends our coins with signatures that we never made: it would hide them.

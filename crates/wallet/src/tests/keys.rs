@@ -300,10 +300,9 @@ fn what_only_watches_shows_all_and_signs_nothing() {
         scene.receive(COIN, Some(1));
         scene.sync_to(1).expect("nothing wrong");
         assert_eq!(scene.balance(), [COIN, 0, 0]);
-        let draft = scene.wallet.prepare(&PaymentRequest {
-            recipient: ScriptBuf::from_bytes([&[0, 20][..], &[3; 20]].concat()),
-            ..scene.request(COIN / 2, 2)
-        });
+        let other = ScriptBuf::from_bytes([&[0, 20][..], &[3; 20]].concat());
+        let rate = FeeChoice::Rate(FeeRate::from_sat_per_vb(2));
+        let draft = scene.wallet.prepare(&scene.request_to(other, COIN / 2, rate));
         let draft = draft.expect("enough coins");
         assert!(matches!(scene.wallet.sign(&draft, &password()), Err(PaymentError::Wallet(WalletError::WatchOnly))));
         let _ = scene.reopen();

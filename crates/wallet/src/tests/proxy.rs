@@ -335,12 +335,8 @@ async fn a_payment_goes_out_and_is_confirmed() {
         let tx = gift(setting.script(0), 5 * COIN);
         setting.world(|world| world.mine(vec![tx]));
         setting.sync().await.expect("an honest proxy");
-        let request = PaymentRequest {
-            recipient: stranger(),
-            recipient_text: "stranger".to_owned(),
-            amount: Amount::from_sat(2 * COIN),
-            fee: FeeChoice::Target { blocks: 6 },
-        };
+        let fee = FeeChoice::Target { blocks: 6 };
+        let request = PaymentRequest::to(stranger(), "stranger", Amount::from_sat(2 * COIN), fee);
         let draft = setting.wallet.prepare(&request).expect("enough coins");
         assert_eq!(draft.review().fee, FeeRate::from_sat_per_vb(2).fee_for(draft.review().vsize));
         let tx = setting.wallet.sign(&draft, &password()).expect("right password");

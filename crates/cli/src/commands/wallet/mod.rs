@@ -3,8 +3,11 @@
 //! One file per group of commands; each holds its commands' options and what they do. What several need stands here.
 
 mod create;
+mod fix;
+mod freeze;
 mod keep;
 mod know;
+mod pay;
 mod receive;
 mod send;
 mod sync;
@@ -34,6 +37,10 @@ pub(crate) enum Commands {
     Know(know::Commands),
     #[command(flatten)]
     Send(send::Commands),
+    #[command(flatten)]
+    Fix(fix::Commands),
+    #[command(flatten)]
+    Freeze(freeze::Commands),
 }
 
 pub(crate) async fn run(context: &Context, command: Commands) -> Result<(), CliError> {
@@ -44,6 +51,8 @@ pub(crate) async fn run(context: &Context, command: Commands) -> Result<(), CliE
         Commands::Receive(command) => session.run_receive(command).await,
         Commands::Know(command) => session.run_know(command).await,
         Commands::Send(command) => session.run_send(command).await,
+        Commands::Fix(command) => session.run_fix(command).await,
+        Commands::Freeze(command) => session.run_freeze(command),
     }
 }
 

@@ -1,145 +1,103 @@
 //! Payments.
 
-use clap::Subcommand;
-use mycoin_primitives::{Amount, FeeRate, format_coins, parse_address, parse_amount};
-use mycoin_wallet::{DEFAULT_FEE_TARGET, FeeChoice, PaymentRequest, Review, Unlock, WalletName, Warning};
-use serde_json::json;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
-use super::{Session, json_coins, wallet_password};
+use clap::Subcommand;
+use mycoin_primitives::OutPoint;
+use mycoin_wallet::{PaymentRequest, Recipient, Wallet};
+
+use super::Session;
+use super::pay::{Consent, Fee, Words};
 use crate::error::CliError;
-use crate::{args, output, prompt};
+
+/// The longest table of payments that is read, in bytes.
+const CSV_LIMIT: u64 = 4 << 20;
 
 /// Commands that pay.
 #[derive(Subcommand)]
 pub(crate) enum Commands {
-    /// Send coins: shows what would happen, asks for the password, signs and posts.
+    /// Send coins: shows where each unit goes and why, asks for the password, signs and posts.
     Send {
         /// The wallet's name.
         name: String,
-        /// The recipient's address.
-        #[arg(long, value_name = "ADDRESS")]
-        to: String,
-        /// How much, in coins.
-        #[arg(long, allow_hyphen_values = true)]
-        amount: String,
-        /// The fee rate, in satoshis per virtual byte.
-        #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
-        fee_rate: Option<String>,
-        /// Instead of a rate: within how many blocks the payment should confirm.
-        #[arg(long, value_name = "BLOCKS", conflicts_with = "fee_rate")]
-        target: Option<u16>,
-        /// Do not ask whether the review is right.
+        /// An address, a payment link or a contact's name; may be given several times, each with its --amount.
+        #[arg(long, value_name = "ADDRESS|URI|CONTACT", required_unless_present = "csv")]
+        to: Vec<String>,
+        /// How much: in coins (1.5), in base units (1500sat), or max for all that is left. A link may say it itself.
+        #[arg(long, value_name = "COINS|UNITSsat|max", allow_hyphen_values = true)]
+        amount: Vec<String>,
+        /// A table of payments, ADDRESS,AMOUNT[,LABEL] in each line; - for standard input.
+        #[arg(long, value_name = "FILE")]
+        csv: Option<PathBuf>,
+        /// Spend exactly these coins; may be given several times.
+        #[arg(long, value_name = "TXID:NUMBER")]
+        coin: Vec<OutPoint>,
+        #[command(flatten)]
+        fee: Fee,
+        /// Promise that no other payment takes its place while it waits (BIP125).
         #[arg(long)]
-        yes: bool,
+        no_rbf: bool,
+        /// A note on the payment, for yourself.
+        #[arg(long, value_name = "TEXT")]
+        label: Option<String>,
         #[command(flatten)]
-        password: args::Password,
-        #[command(flatten)]
-        proxy: args::ProxyUrl,
+        consent: Consent,
     },
-}
-
-/// What `send` was asked to do, as it was typed.
-struct Payment<'a> {
-    to: &'a str,
-    amount: &'a str,
-    fee_rate: Option<&'a str>,
-    target: Option<u16>,
-    yes: bool,
 }
 
 impl Session<'_> {
     pub(super) async fn run_send(&self, command: Commands) -> Result<(), CliError> {
-        match command {
-            Commands::Send { name, to, amount, fee_rate, target, yes, password, proxy } => {
-                let payment = Payment { to: &to, amount: &amount, fee_rate: fee_rate.as_deref(), target, yes };
-                self.send(&name, &payment, &password, &proxy).await
-            }
+        let Commands::Send { name, to, amount, csv, coin, fee, no_rbf, label, consent } = command;
+        let choice = fee.choice()?;
+        let from_stdin = |path: Option<&Path>| path == Some(Path::new("-"));
+        if from_stdin(csv.as_deref()) && from_stdin(consent.password.password_file.as_deref()) {
+            let next = "Give one of them as a file.";
+            return Err(CliError::usage("standard input cannot hold the table and the password", next));
         }
-    }
-
-    async fn send(
-        &self,
-        name: &str,
-        payment: &Payment<'_>,
-        password: &args::Password,
-        proxy: &args::ProxyUrl,
-    ) -> Result<(), CliError> {
-        let request = self.request(payment)?;
-        // A password from standard input can be read once only, so it is read before the wallet is opened.
-        let given = password.password_file.as_deref().map(prompt::password_from).transpose()?;
-        let given = given.map(|secret| wallet_password(&secret)).transpose()?;
-        let name = WalletName::parse(name)?;
-        let mut wallet = match &given {
-            Some(password) => self.folder.open(&name, Unlock::Password(password))?,
-            None => self.open(&name.to_string(), password)?,
+        let table = csv.as_deref().map(read_table).transpose()?;
+        let ready = self.ready(&name, &consent).await?;
+        let mut recipients = typed(&ready.wallet, &to, &amount)?;
+        if let Some(table) = table {
+            recipients.extend(ready.wallet.recipients_from_csv(&table)?);
+        }
+        let request = PaymentRequest {
+            coins: coin,
+            replaceable: !no_rbf,
+            allow_high_fee: fee.allow_high_fee,
+            ..PaymentRequest::new(recipients, choice)
         };
-        let client = self.client(proxy)?;
-        wallet.sync(&client).await?;
-        let draft = wallet.prepare(&request)?;
-        if !self.context.json {
-            self.print_review(draft.review());
-        }
-        if !payment.yes && !prompt::confirm("Send this?")? {
-            return Err(CliError::new("send/cancelled", "nothing was sent", ""));
-        }
-        let password = match given {
-            Some(password) => password,
-            None => wallet_password(&prompt::password(&format!("Password of {name}"), None)?)?,
-        };
-        let transaction = wallet.sign(&draft, &password)?;
-        let txid = client.broadcast(&transaction).await?;
-        wallet.note_sent(&transaction)?;
-        let review = draft.review();
-        let value = json!({
-            "txid": txid.to_string(),
-            "amount": json_coins(review.amount, self.network()),
-            "fee": json_coins(review.fee, self.network()),
-            "vsize": review.vsize,
-            "change": json_coins(review.change, self.network()),
-        });
-        self.print(&value, || {
-            output::line(&format!("Sent. Transaction {txid}"));
-            output::line("It waits until a block confirms it.");
-        });
-        Ok(())
-    }
-
-    fn request(&self, payment: &Payment<'_>) -> Result<PaymentRequest, CliError> {
-        let fee = match (payment.fee_rate, payment.target) {
-            (Some(rate), _) => FeeChoice::Rate(FeeRate::parse_sat_per_vb(rate)?),
-            (None, Some(blocks)) => FeeChoice::Target { blocks },
-            (None, None) => DEFAULT_FEE_TARGET,
-        };
-        Ok(PaymentRequest {
-            recipient: parse_address(payment.to, self.network())?,
-            recipient_text: payment.to.trim().to_owned(),
-            amount: parse_amount(payment.amount, self.network())?,
-            fee,
-        })
-    }
-
-    fn print_review(&self, review: &Review) {
-        let row = |name: &str, amount: Amount| vec![name.to_owned(), format_coins(amount, self.network())];
-        output::line(&format!("To {}", review.recipient));
-        let rows = [
-            row("amount", review.amount),
-            row("fee", review.fee),
-            row("total", review.total),
-            row("change", review.change),
-            row("balance after", review.balance_after),
-        ];
-        output::table(&["", &self.network().ticker], &[1], &rows);
-        output::line(&format!("{} virtual bytes at {}", review.vsize, review.fee_rate));
-        for warning in &review.warnings {
-            output::line(&format!("Look twice: {}", warning_sentence(warning)));
-        }
+        let draft = ready.wallet.prepare(&request)?;
+        let words =
+            Words { question: "Send this?", done: "It waits until a block confirms it.", label: label.as_deref() };
+        self.carry_out(ready, &draft, &consent, &words).await
     }
 }
 
-fn warning_sentence(warning: &Warning) -> String {
-    match warning {
-        Warning::HighFee { percent } => format!("the fee is {percent} % of the amount."),
-        Warning::PaysSelf => "the recipient is this wallet.".to_owned(),
-        Warning::NoFeeEstimate => "there are no fee estimates yet, so a low fee rate was taken.".to_owned(),
+/// The recipients that stand on the command line, each with its amount.
+pub(super) fn typed(wallet: &Wallet, to: &[String], amounts: &[String]) -> Result<Vec<Recipient>, CliError> {
+    if amounts.len() > to.len() || (to.len() > 1 && !amounts.is_empty() && amounts.len() != to.len()) {
+        let sentence = format!("{} --to and {} --amount do not fit together", to.len(), amounts.len());
+        return Err(CliError::usage(sentence, "Give each recipient its amount, in the same order."));
     }
+    let pairs = to.iter().enumerate().map(|(at, to)| (to, amounts.get(at)));
+    pairs.map(|(to, amount)| Ok(wallet.recipient(to, amount.map(String::as_str))?)).collect()
+}
+
+pub(super) fn read_table(path: &Path) -> Result<String, CliError> {
+    let unreadable = |why: String| {
+        CliError::new("payment/csv-unreadable", format!("cannot read {}: {why}", path.display()), "Check the file.")
+    };
+    let mut bytes = Vec::new();
+    // One more byte than allowed, so that a longer file is not taken for its beginning.
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(CSV_LIMIT + 1).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(CSV_LIMIT + 1).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| unreadable(error.to_string()))?;
+    if bytes.len() as u64 > CSV_LIMIT {
+        return Err(unreadable(format!("it has more than {CSV_LIMIT} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text".to_owned()))
 }
