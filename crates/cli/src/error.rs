@@ -25,6 +25,13 @@ impl CliError {
         Self { is_usage: true, ..Self::new("usage", sentence, next) }
     }
 
+    /// The same failure, with one more thing to try.
+    pub(crate) fn or_else_try(mut self, advice: &str) -> Self {
+        self.next =
+            [self.next.as_str(), advice].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+        self
+    }
+
     /// The same failure in `demo`, which has one option for all its ports.
     pub(crate) fn in_demo(mut self) -> Self {
         if self.code.ends_with("/port-taken") {
@@ -50,6 +57,13 @@ impl CliError {
             }
         }
         ExitCode::from(if self.is_usage { 2 } else { 1 })
+    }
+}
+
+/// As people read it.
+impl std::fmt::Display for CliError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", sentence(&self.sentence), self.next)
     }
 }
 

@@ -38,6 +38,9 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), CliError> {
     let context = Context::new(&cli.global)?;
+    if holds_wallets(&cli.command) {
+        let _a_system_that_refuses_is_none_the_worse = mycoin_wallet::keep_secrets_from_core_files();
+    }
     if is_service(&cli.command) {
         start_log(cli.global.json);
     }
@@ -63,6 +66,15 @@ fn block_on(future: impl Future<Output = Result<(), CliError>>) -> Result<(), Cl
 
 const fn is_service(command: &Command) -> bool {
     matches!(command, Command::Demo(_) | Command::Server(_) | Command::Proxy(_))
+}
+
+/// Whether wallets' secrets pass through it.
+const fn holds_wallets(command: &Command) -> bool {
+    #[cfg(feature = "app")]
+    if matches!(command, Command::App(_)) {
+        return true;
+    }
+    matches!(command, Command::Wallet(_) | Command::Demo(_))
 }
 
 /// The log goes to standard error; `RUST_LOG` chooses what it tells.

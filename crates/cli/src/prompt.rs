@@ -12,6 +12,8 @@ pub(crate) type Secret = Zeroizing<String>;
 
 /// The longest password file that is read, in bytes.
 const PASSWORD_FILE_LIMIT: u64 = 4096;
+/// The longest file of words or descriptors that is read, in bytes.
+const TEXT_FILE_LIMIT: u64 = 64 * 1024;
 
 /// Reads the first line of a password file; `-` is standard input.
 pub(crate) fn password_from(path: &Path) -> Result<Secret, CliError> {
@@ -34,10 +36,15 @@ pub(crate) fn password_from(path: &Path) -> Result<Secret, CliError> {
 
 /// Asks for a password, unless a file gives it.
 pub(crate) fn password(question: &str, file: Option<&Path>) -> Result<Secret, CliError> {
+    secret(question, file, "Give --password-file FILE (- for standard input).")
+}
+
+/// Asks for a secret, unless the first line of a file gives it; `next` says how, where nobody can answer.
+pub(crate) fn secret(question: &str, file: Option<&Path>, next: &str) -> Result<Secret, CliError> {
     if let Some(file) = file {
         return password_from(file);
     }
-    need_terminal(question, "Give --password-file FILE (- for standard input).")?;
+    need_terminal(question, next)?;
     let answer = rpassword::prompt_password(format!("{question}: ")).map_err(terminal_error)?;
     if answer.is_empty() {
         return Err(CliError::new("password/empty", "the password is empty", "Type at least one character."));
@@ -45,18 +52,46 @@ pub(crate) fn password(question: &str, file: Option<&Path>) -> Result<Secret, Cl
     Ok(Zeroizing::new(answer))
 }
 
+/// Reads all of a small file of text; `-` is standard input.
+pub(crate) fn text_from(path: &Path) -> Result<Secret, CliError> {
+    let mut text = Zeroizing::new(String::new());
+    let read = if path == Path::new("-") {
+        io::stdin().lock().take(TEXT_FILE_LIMIT).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(TEXT_FILE_LIMIT).read_to_string(&mut text))
+    };
+    read.map_err(|error| CliError::new("file", format!("cannot read {}: {error}", path.display()), ""))?;
+    Ok(text)
+}
+
+/// Whether somebody can be asked.
+pub(crate) fn is_possible() -> bool {
+    io::stdin().is_terminal()
+}
+
 /// Asks for a new password twice, unless a file gives it.
 pub(crate) fn new_password(question: &str, file: Option<&Path>) -> Result<Secret, CliError> {
     let first = password(question, file)?;
-    if file.is_none() && *password("The same password again", None)? != *first {
-        return Err(CliError::new("password/differs", "the two passwords differ", "Nothing was made; start again."));
+    if file.is_none() && *password("The same again", None)? != *first {
+        return Err(CliError::new("password/differs", "the two differ", "Nothing was done; start again."));
     }
     Ok(first)
 }
 
+/// Asks for a secret that there need not be; `None` where nothing is typed.
+pub(crate) fn optional_secret(question: &str) -> Result<Option<Secret>, CliError> {
+    let answer = Zeroizing::new(rpassword::prompt_password(format!("{question}: ")).map_err(terminal_error)?);
+    Ok(Some(answer).filter(|answer| !answer.is_empty()))
+}
+
 /// Asks a question whose answer may be seen.
 pub(crate) fn ask(question: &str) -> Result<String, CliError> {
-    need_terminal(question, "Give --yes to go on without questions.")?;
+    answer(question, "Give --yes to go on without questions.")
+}
+
+/// As [`ask`]; `next` says what to do where nobody can answer.
+pub(crate) fn answer(question: &str, next: &str) -> Result<String, CliError> {
+    need_terminal(question, next)?;
     let mut err = io::stderr().lock();
     write!(err, "{question} ").and_then(|()| err.flush()).map_err(terminal_error)?;
     let mut answer = String::new();

@@ -2,6 +2,7 @@
 //!
 //! One file per group of commands; each holds its commands' options and what they do. What several need stands here.
 
+mod backup;
 mod create;
 mod fix;
 mod freeze;
@@ -9,6 +10,7 @@ mod keep;
 mod know;
 mod pay;
 mod receive;
+mod restore;
 mod send;
 mod sync;
 
@@ -30,7 +32,11 @@ pub(crate) enum Commands {
     #[command(flatten)]
     Create(create::Commands),
     #[command(flatten)]
+    Restore(restore::Commands),
+    #[command(flatten)]
     Keep(keep::Commands),
+    #[command(flatten)]
+    Backup(backup::Commands),
     #[command(flatten)]
     Receive(receive::Commands),
     #[command(flatten)]
@@ -47,7 +53,9 @@ pub(crate) async fn run(context: &Context, command: Commands) -> Result<(), CliE
     let session = Session { context, folder: WalletFolder::at(context.wallets(), context.network.clone()), warnings: RefCell::default() };
     match command {
         Commands::Create(command) => session.run_create(command),
+        Commands::Restore(command) => session.run_restore(command).await,
         Commands::Keep(command) => session.run_keep(command),
+        Commands::Backup(command) => session.run_backup(command),
         Commands::Receive(command) => session.run_receive(command).await,
         Commands::Know(command) => session.run_know(command).await,
         Commands::Send(command) => session.run_send(command).await,
@@ -82,7 +90,7 @@ impl Session<'_> {
             }
         }
         let secret = prompt::password(&format!("Password of {name}"), password.password_file.as_deref())?;
-        Ok(self.folder.open(&name, Unlock::Password(&wallet_password(&secret)?))?)
+        Ok(self.folder.open(&name, Unlock::PasswordOnce(&wallet_password(&secret)?))?)
     }
 }
 
