@@ -51,6 +51,18 @@ pub(crate) enum Command {
     /// Show, check and join a coin.
     #[command(subcommand)]
     Network(Network),
+    /// Print what a shell needs to complete commands and options.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write a page for each command.
+    Man {
+        /// The folder for the pages, such as ~/.local/share/man/man1; it is made where it is missing.
+        #[arg(long, value_name = "FOLDER")]
+        to: Option<PathBuf>,
+    },
 }
 
 #[derive(Args)]

@@ -49,6 +49,11 @@ fn run(cli: Cli) -> Result<(), CliError> {
         Command::App(command) => commands::app::run(&context, &command), // The window needs the main thread.
         Command::Network(command) => block_on(commands::network::run(&context, &command)),
         Command::Certs(command) => commands::certs::run(&context, command),
+        Command::Completions { shell } => {
+            commands::completions::run(&context, shell);
+            Ok(())
+        }
+        Command::Man { to } => commands::man::run(&context, to.as_deref()),
         Command::Demo(command) => block_on(commands::demo::run(&context, command)),
         Command::Server(command) => block_on(commands::server::run(&context, command)),
         Command::Proxy(command) => block_on(commands::proxy::run(&context, command)),

@@ -3,8 +3,10 @@
 #[cfg(feature = "app")]
 pub(crate) mod app;
 pub(crate) mod certs;
+pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod join;
+pub(crate) mod man;
 pub(crate) mod network;
 pub(crate) mod proxy;
 pub(crate) mod rpc;

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use mycoin_wallet::verify_message;
 use serde_json::json;
 
-use super::token::{self, is_standard_input};
 use super::Session;
+use super::token::{self, is_standard_input};
 use crate::error::CliError;
 use crate::{args, output};
 

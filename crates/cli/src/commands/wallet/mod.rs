@@ -8,10 +8,13 @@ mod fix;
 mod freeze;
 mod keep;
 mod know;
+mod message;
 mod pay;
+mod psbt;
 mod receive;
 mod restore;
 mod send;
+mod token;
 mod sync;
 
 use std::cell::RefCell;
@@ -47,6 +50,10 @@ pub(crate) enum Commands {
     Fix(fix::Commands),
     #[command(flatten)]
     Freeze(freeze::Commands),
+    #[command(flatten)]
+    Psbt(psbt::Commands),
+    #[command(flatten)]
+    Message(message::Commands),
 }
 
 pub(crate) async fn run(context: &Context, command: Commands) -> Result<(), CliError> {
@@ -61,6 +68,8 @@ pub(crate) async fn run(context: &Context, command: Commands) -> Result<(), CliE
         Commands::Send(command) => session.run_send(command).await,
         Commands::Fix(command) => session.run_fix(command).await,
         Commands::Freeze(command) => session.run_freeze(command),
+        Commands::Psbt(command) => session.run_psbt(command).await,
+        Commands::Message(command) => session.run_message(command),
     }
 }
 

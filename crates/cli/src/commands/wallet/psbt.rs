@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use mycoin_files::Readers;
+use mycoin_primitives::OutPoint;
 use mycoin_primitives::bitcoin::consensus::encode::serialize_hex;
-use mycoin_primitives::{FeeRate, Network, parse_address, parse_amount};
-use mycoin_wallet::{DEFAULT_FEE_TARGET, FeeChoice, PaymentRequest, Psbt, PsbtReview};
+use mycoin_wallet::{PaymentRequest, Psbt, PsbtReview, Wallet};
 use serde_json::{Value, json};
 
 use super::token::{self, is_standard_input};
-use super::Session;
+use super::{Session, pay, send};
 use crate::error::{CliError, files_error};
 use crate::{args, output, prompt};
 
@@ -39,7 +39,7 @@ pub(crate) enum PsbtCommands {
     /// Prepare a payment without signing it. A wallet that only watches can do that, too.
     Create {
         #[command(flatten)]
-        payment: Payment,
+        payment: Box<Payment>,
         #[command(flatten)]
         target: Target,
         #[command(flatten)]
@@ -107,34 +107,42 @@ pub(crate) enum PsbtCommands {
     },
 }
 
-/// What to pay.
+/// What to pay, as `mycoin wallet send` takes it.
 #[derive(Args)]
 pub(crate) struct Payment {
     /// The wallet's name.
     name: String,
-    /// The recipient's address.
-    #[arg(long, value_name = "ADDRESS")]
-    to: String,
-    /// How much, in coins.
-    #[arg(long, allow_hyphen_values = true)]
-    amount: String,
-    /// The fee rate, in satoshis per virtual byte.
-    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
-    fee_rate: Option<String>,
-    /// Instead of a rate: within how many blocks the payment should confirm.
-    #[arg(long, value_name = "BLOCKS", conflicts_with = "fee_rate")]
-    target: Option<u16>,
+    /// An address, a payment link or a contact's name; may be given several times, each with its --amount.
+    #[arg(long, value_name = "ADDRESS|URI|CONTACT", required_unless_present = "csv")]
+    to: Vec<String>,
+    /// How much: in coins (1.5), in base units (1500sat), or max for all that is left. A link may say it itself.
+    #[arg(long, value_name = "COINS|UNITSsat|max", allow_hyphen_values = true)]
+    amount: Vec<String>,
+    /// A table of payments, ADDRESS,AMOUNT[,LABEL] in each line; - for standard input.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Spend exactly these coins; may be given several times.
+    #[arg(long, value_name = "TXID:NUMBER")]
+    coin: Vec<OutPoint>,
+    #[command(flatten)]
+    fee: pay::Fee,
+    /// Promise that no other payment takes its place while it waits (BIP125).
+    #[arg(long)]
+    no_rbf: bool,
 }
 
 impl Payment {
-    fn request(&self, network: &Network) -> Result<PaymentRequest, CliError> {
-        let fee = match (&self.fee_rate, self.target) {
-            (Some(rate), _) => FeeChoice::Rate(FeeRate::parse_sat_per_vb(rate)?),
-            (None, Some(blocks)) => FeeChoice::Target { blocks },
-            (None, None) => DEFAULT_FEE_TARGET,
-        };
-        let (script, amount) = (parse_address(&self.to, network)?, parse_amount(&self.amount, network)?);
-        Ok(PaymentRequest::to(script, self.to.trim(), amount, fee))
+    fn request(&self, wallet: &Wallet) -> Result<PaymentRequest, CliError> {
+        let mut recipients = send::typed(wallet, &self.to, &self.amount)?;
+        if let Some(table) = &self.csv {
+            recipients.extend(wallet.recipients_from_csv(&send::read_table(table)?)?);
+        }
+        Ok(PaymentRequest {
+            coins: self.coin.clone(),
+            replaceable: !self.no_rbf,
+            allow_high_fee: self.fee.allow_high_fee,
+            ..PaymentRequest::new(recipients, self.fee.choice()?)
+        })
     }
 }
 
@@ -161,7 +169,8 @@ impl Source {
 
     /// Standard input cannot be read twice.
     fn leave_to(&self, password: &args::Password, pin: Option<&token::Pin>) -> Result<(), CliError> {
-        let secret = is_standard_input(password.password_file.as_deref()) || pin.is_some_and(token::Pin::is_standard_input);
+        let secret =
+            is_standard_input(password.password_file.as_deref()) || pin.is_some_and(token::Pin::is_standard_input);
         if self.is_standard_input() && secret {
             let sentence = "standard input cannot be both the PSBT and a secret";
             return Err(CliError::usage(sentence, "Give one of them as a file."));
@@ -252,8 +261,12 @@ impl Session<'_> {
         password: &args::Password,
         proxy: &args::ProxyUrl,
     ) -> Result<(), CliError> {
-        let request = payment.request(self.network())?;
+        if is_standard_input(payment.csv.as_deref()) && is_standard_input(password.password_file.as_deref()) {
+            let next = "Give one of them as a file.";
+            return Err(CliError::usage("standard input cannot hold the table and the password", next));
+        }
         let (wallet, _client) = self.open_synced(&payment.name, password, proxy).await?;
+        let request = payment.request(&wallet)?;
         let draft = wallet.prepare(&request)?;
         let psbt = wallet.to_psbt(&draft)?;
         let review = wallet.inspect_psbt(&psbt);

@@ -67,7 +67,9 @@ fn warning_sentence(warning: &PsbtWarning) -> String {
         PsbtWarning::NothingIsOurs => "none of the coins that it spends is this wallet's.".to_owned(),
         PsbtWarning::ForeignInputs { count: 1 } => "one of the coins that it spends is somebody else's.".to_owned(),
         PsbtWarning::ForeignInputs { count } => format!("{count} of the coins that it spends are somebody else's."),
-        PsbtWarning::FeeUnknown => "it does not say what all of its coins are worth, so its fee is not known.".to_owned(),
+        PsbtWarning::FeeUnknown => {
+            "it does not say what all of its coins are worth, so its fee is not known.".to_owned()
+        }
         PsbtWarning::FeeUnproven => "its fee is as shown only if it tells the truth about its coins.".to_owned(),
         PsbtWarning::CoinContradicted { input } => {
             format!("what it says of coin {} contradicts that coin's own transaction.", input + 1)
