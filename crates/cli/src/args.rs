@@ -175,7 +175,9 @@ pub(crate) struct ProxyUrl {
 }
 
 /// How a wallet is unlocked without a person.
+// There is a command of the same name, and clap would give both one group's id.
 #[derive(Args, Clone)]
+#[group(skip)]
 pub(crate) struct Password {
     /// The file that holds the wallet's password; - for standard input [default: ask].
     #[arg(long, value_name = "FILE")]

@@ -20,6 +20,8 @@ mod sign;
 
 #[cfg(test)]
 mod bip_vectors;
+#[cfg(test)]
+mod nonces;
 
 use std::collections::BTreeMap;
 use std::fmt;

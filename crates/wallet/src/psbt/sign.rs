@@ -151,7 +151,7 @@ impl Wallet {
     }
 }
 
-fn sign_with<K: GetKey>(mut work: bitcoin::Psbt, keys: &K) -> Result<bitcoin::Psbt, PsbtError> {
+pub(super) fn sign_with<K: GetKey>(mut work: bitcoin::Psbt, keys: &K) -> Result<bitcoin::Psbt, PsbtError> {
     match work.sign(keys, &Secp256k1::new()) {
         Ok(_) => {}
         // Inputs of others cannot be signed, which is as it should be.
