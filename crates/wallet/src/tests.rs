@@ -2,6 +2,7 @@
 
 pub(crate) mod faults;
 mod fix;
+mod keep;
 mod keys;
 mod notes;
 mod old_files;

@@ -8,4 +8,5 @@ mod home;
 mod join;
 mod rpc;
 mod session;
+mod terminal;
 mod wallet;

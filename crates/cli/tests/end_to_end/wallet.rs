@@ -1,5 +1,9 @@
 //! Everything that a wallet can do, on the command line, against a real server and proxy.
 
+mod create;
+mod keep;
+mod restore;
+
 mod exit_codes;
 mod message;
 mod psbt;

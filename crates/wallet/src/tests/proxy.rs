@@ -1,6 +1,7 @@
 //! Synchronisation over HTTP, with proxies that tell the truth or lie in one way.
 
 mod lies;
+mod restored;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
