@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::keys::abandon;
 use super::*;
-use crate::{ScriptKind, WalletKeys, cosigner_key};
+use crate::{ScriptKind, TokenError, TokenPlace, WalletKeys, cosigner_key};
 
 /// A network that no change of ours can move: regtest's chain, with RSA locks.
 fn network() -> Network {
@@ -120,4 +120,36 @@ fn version_2_of_every_kind() {
             Err(error) => panic!("{sample}: {error}"),
         }
     }
+}
+
+/// The keys of the sample of version 3, which brought wallets whose key is on a token. No token is needed to look.
+fn keys_on_token() -> WalletKeys {
+    let key = crate::RsaKey::import_public(include_bytes!("../../tests/files/keys/public.pem")).expect("a key");
+    let (spki, _) = key.into_parts();
+    let place = TokenPlace {
+        module: "/usr/lib/softhsm/libsofthsm2.so".into(),
+        token: "purse".to_owned(),
+        serial: "c37b3f4f995d644f".to_owned(),
+        key: "coins".to_owned(),
+        key_id: "a1b2".to_owned(),
+    };
+    let public = crate::keyring::PublicKeys::Token { spki, place };
+    WalletKeys { kind: KeyKind::Token { bits: 2048 }, public, secret: Default::default() }
+}
+
+#[test]
+fn version_3_on_a_token() {
+    let tmp = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder_with(&tmp, include_bytes!("../../tests/files/version-3-token.wallet"));
+    let mut wallet = folder.open(&name("alice"), Unlock::Password(&password())).expect("an old file");
+    let keys = keys_on_token();
+    assert_eq!((wallet.kind(), wallet.can_sign()), (keys.kind(), true));
+    let crate::keyring::PublicKeys::Token { place, .. } = &keys.public else { panic!("its key is on a token") };
+    assert_eq!(wallet.token(), Some(place));
+    assert_eq!(wallet.next_address().expect("written").address, keys.first_address(&network()).expect("derivable"));
+    // The file has nothing that signs.
+    let refused = wallet.secret(&password()).map(|_| ());
+    assert!(matches!(refused, Err(WalletError::Token(TokenError::OnToken))), "{refused:?}");
+    let new = Password::new("another one").expect("not empty");
+    wallet.change_password(&password(), &new).expect("right password");
 }
