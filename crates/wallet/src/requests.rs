@@ -200,6 +200,9 @@ impl Wallet {
     }
 
     pub(crate) fn requests_at(&self, now: u64) -> Vec<RequestEntry> {
+        if self.notes.requests.is_empty() {
+            return Vec::new();
+        }
         let received = self.received();
         let entry = |(address, request): (&String, &Request)| {
             let script = mycoin_primitives::parse_address(address, self.network()).ok();

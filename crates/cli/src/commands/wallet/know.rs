@@ -1,15 +1,15 @@
-//! What a wallet holds, and what happened in it.
+//! What a wallet holds: its balance, its addresses, its coins.
 
 use clap::Subcommand;
 use mycoin_primitives::{Amount, format_coins};
-use mycoin_wallet::{EntryKind, EntryState, HistoryEntry};
+use mycoin_wallet::{AddressEntry, BalanceKind, BalancePart, CoinEntry, CoinState, Labelled, Wallet};
 use serde_json::{Value, json};
 
-use super::{Session, json_coins, json_number, utc};
+use super::{Session, json_coins};
 use crate::error::CliError;
 use crate::{args, output};
 
-/// Commands that show what a wallet knows.
+/// Commands that show what a wallet holds.
 #[derive(Subcommand)]
 pub(crate) enum Commands {
     /// Show what can be spent, what is waiting and what is immature.
@@ -21,8 +21,23 @@ pub(crate) enum Commands {
         #[command(flatten)]
         proxy: args::ProxyUrl,
     },
-    /// Show the wallet's transactions, newest first.
-    History {
+    /// List the wallet's addresses with their use and balance.
+    Addresses {
+        /// The wallet's name.
+        name: String,
+        /// Only those that were never paid to.
+        #[arg(long)]
+        unused: bool,
+        /// Only those for change.
+        #[arg(long)]
+        change: bool,
+        #[command(flatten)]
+        password: args::Password,
+        #[command(flatten)]
+        proxy: args::ProxyUrl,
+    },
+    /// List the wallet's coins with what can be done with each.
+    Coins {
         /// The wallet's name.
         name: String,
         #[command(flatten)]
@@ -35,98 +50,162 @@ pub(crate) enum Commands {
 impl Session<'_> {
     pub(super) async fn run_know(&self, command: Commands) -> Result<(), CliError> {
         match command {
-            Commands::Balance { name, password, proxy } => self.balance(&name, &password, &proxy).await,
-            Commands::History { name, password, proxy } => self.history(&name, &password, &proxy).await,
+            Commands::Balance { name, password, proxy } => {
+                self.balance(&self.open_synced(&name, &password, &proxy).await?.0);
+            }
+            Commands::Addresses { name, unused, change, password, proxy } => {
+                let (wallet, _) = self.open_synced(&name, &password, &proxy).await?;
+                let is_wanted = |entry: &AddressEntry| (!unused || !entry.is_used()) && (!change || entry.change);
+                self.addresses(&wallet, is_wanted);
+            }
+            Commands::Coins { name, password, proxy } => {
+                self.coins(&self.open_synced(&name, &password, &proxy).await?.0);
+            }
         }
+        Ok(())
     }
 
-    async fn balance(&self, name: &str, password: &args::Password, proxy: &args::ProxyUrl) -> Result<(), CliError> {
-        let (wallet, _) = self.open_synced(name, password, proxy).await?;
-        let balance = wallet.balance();
+    fn balance(&self, wallet: &Wallet) {
+        let (balance, parts) = (wallet.balance(), wallet.balance_parts());
+        let is_frozen = |coin: &CoinEntry| coin.frozen && coin.state == CoinState::Spendable;
+        let frozen = wallet.coin_list().iter().filter(|coin| is_frozen(coin)).map(|coin| coin.amount).sum();
         let value = json!({
             "spendable": json_coins(balance.spendable, self.network()),
             "waiting": json_coins(balance.waiting, self.network()),
             "immature": json_coins(balance.immature, self.network()),
+            "frozen": json_coins(frozen, self.network()),
             "total": json_coins(balance.total, self.network()),
+            "parts": parts.iter().map(|part| self.part_json(part)).collect::<Value>(),
             "ticker": self.network().ticker,
             "height": wallet.tip(),
         });
         self.print(&value, || {
-            let row = |name: &str, amount: Amount, meaning: &str| {
-                vec![name.to_owned(), format_coins(amount, self.network()), meaning.to_owned()]
+            let row = |name: &str, amount: Amount, meaning: String| {
+                vec![name.to_owned(), format_coins(amount, self.network()), meaning]
             };
-            let rows = [
-                row("spendable", balance.spendable, "can be spent now"),
-                row("waiting", balance.waiting, "on its way, in no block yet"),
-                row("immature", balance.immature, "block rewards that more blocks must follow"),
-                row("total", balance.total, ""),
-            ];
+            let mut rows = Vec::new();
+            for part in &parts {
+                let meaning = if part.coins == 0 { String::new() } else { part.explanation() };
+                rows.push(row(part_word(part.kind), part.amount, meaning));
+                if part.kind == BalanceKind::Spendable && frozen > Amount::ZERO {
+                    rows.push(row("  frozen", frozen, "Part of it that you froze; no payment spends it.".to_owned()));
+                }
+            }
+            rows.push(row("total", balance.total, String::new()));
             output::table(&["", &self.network().ticker, ""], &[1], &rows);
         });
-        Ok(())
     }
 
-    async fn history(&self, name: &str, password: &args::Password, proxy: &args::ProxyUrl) -> Result<(), CliError> {
-        let (wallet, _) = self.open_synced(name, password, proxy).await?;
-        let history = wallet.history();
-        let value = history.iter().map(|entry| self.entry_json(entry)).collect();
-        self.print(&value, || {
-            if history.is_empty() {
-                output::line("Nothing has happened in this wallet yet.");
-                return;
-            }
-            let rows: Vec<_> = history.iter().map(|entry| self.entry_row(entry)).collect();
-            output::table(&["TIME (UTC)", "WHAT", "AMOUNT", "STATE", "WITH", "TXID"], &[2], &rows);
-        });
-        Ok(())
-    }
-
-    fn entry_json(&self, entry: &HistoryEntry) -> Value {
-        let change = output::signed_coins(entry.amount, self.network());
+    fn part_json(&self, part: &BalancePart) -> Value {
+        let (first, last) = part.blocks_left.unzip();
         json!({
-            "txid": entry.txid.to_string(),
-            "time": entry.time,
-            "height": entry.height,
-            "confirmations": entry.confirmations,
-            "amount": json_number(change.trim_start_matches('+')),
-            "fee": entry.fee.map(|fee| json_coins(fee, self.network())),
-            "kind": kind_of_entry(entry.kind),
-            "state": state_word(entry.state),
-            "counterparties": entry.counterparties,
-            "own_addresses": entry.own_addresses,
+            "part": part_word(part.kind),
+            "amount": json_coins(part.amount, self.network()),
+            "coins": part.coins,
+            "unconfirmed": json_coins(part.unconfirmed, self.network()),
+            "first_blocks_left": first,
+            "last_blocks_left": last,
+            "explanation": part.explanation(),
         })
     }
 
-    fn entry_row(&self, entry: &HistoryEntry) -> Vec<String> {
-        let state = match entry.state {
-            EntryState::Waiting => "waiting".to_owned(),
-            EntryState::Confirmed => format!("confirmed ({})", entry.confirmations),
-            EntryState::Immature { blocks_left } => format!("immature ({blocks_left} to go)"),
+    fn addresses(&self, wallet: &Wallet, is_wanted: impl Fn(&AddressEntry) -> bool) {
+        let list: Vec<AddressEntry> = wallet.address_list().into_iter().filter(is_wanted).collect();
+        let requested: Vec<String> = wallet.requests().into_iter().map(|request| request.address).collect();
+        let label = |entry: &AddressEntry| wallet.label(&Labelled::Address(entry.address.clone()));
+        let is_requested = |entry: &AddressEntry| requested.contains(&entry.address);
+        let value = list.iter().map(|entry| {
+            json!({
+                "address": entry.address,
+                "index": entry.index,
+                "change": entry.change,
+                "used": entry.is_used(),
+                "requested": is_requested(entry),
+                "transactions": entry.transactions,
+                "received": json_coins(entry.received, self.network()),
+                "balance": json_coins(entry.balance, self.network()),
+                "label": label(entry),
+            })
+        });
+        self.print(&value.collect(), || {
+            if list.is_empty() {
+                output::line("There is no such address yet.");
+                return;
+            }
+            let rows = list.iter().map(|entry| {
+                let usage = match entry.transactions {
+                    0 if is_requested(entry) => "requested".to_owned(),
+                    0 => "unused".to_owned(),
+                    1 => "used once".to_owned(),
+                    times => format!("used {times} times"),
+                };
+                vec![
+                    entry.index.to_string(),
+                    if entry.change { "change" } else { "receiving" }.to_owned(),
+                    usage,
+                    format_coins(entry.balance, self.network()),
+                    entry.address.clone(),
+                    label(entry).unwrap_or_default().to_owned(),
+                ]
+            });
+            let rows: Vec<_> = rows.collect();
+            output::table(&["INDEX", "FOR", "USE", &self.network().ticker, "ADDRESS", "LABEL"], &[0, 3], &rows);
+        });
+    }
+
+    fn coins(&self, wallet: &Wallet) {
+        let list = wallet.coin_list();
+        self.print(&list.iter().map(|coin| self.coin_json(coin)).collect(), || {
+            if list.is_empty() {
+                output::line("The wallet holds no coins.");
+                return;
+            }
+            let rows = list.iter().map(|coin| {
+                let state = match coin.state {
+                    CoinState::Spendable if coin.height.is_none() => "spendable, waiting".to_owned(),
+                    CoinState::Spendable => format!("spendable ({})", coin.confirmations),
+                    CoinState::Waiting => "waiting".to_owned(),
+                    CoinState::Immature { blocks_left } => format!("immature ({blocks_left} to go)"),
+                };
+                vec![
+                    coin.outpoint.to_string(),
+                    format_coins(coin.amount, self.network()),
+                    if coin.frozen { format!("{state}, frozen") } else { state },
+                    coin.address.clone().unwrap_or_default(),
+                    coin.label.clone().unwrap_or_default(),
+                ]
+            });
+            let rows: Vec<_> = rows.collect();
+            output::table(&["COIN", &self.network().ticker, "STATE", "ADDRESS", "LABEL"], &[1], &rows);
+        });
+    }
+
+    fn coin_json(&self, coin: &CoinEntry) -> Value {
+        let (state, blocks_left) = match coin.state {
+            CoinState::Spendable => ("spendable", None),
+            CoinState::Waiting => ("waiting", None),
+            CoinState::Immature { blocks_left } => ("immature", Some(blocks_left)),
         };
-        vec![
-            utc(entry.time),
-            kind_of_entry(entry.kind).to_owned(),
-            output::signed_coins(entry.amount, self.network()),
-            state,
-            entry.counterparties.first().cloned().unwrap_or_default(),
-            entry.txid.to_string(),
-        ]
+        json!({
+            "outpoint": coin.outpoint.to_string(),
+            "amount": json_coins(coin.amount, self.network()),
+            "address": coin.address,
+            "index": coin.index,
+            "change": coin.change,
+            "state": state,
+            "blocks_left": blocks_left,
+            "height": coin.height,
+            "confirmations": coin.confirmations,
+            "frozen": coin.frozen,
+            "label": coin.label,
+        })
     }
 }
 
-const fn kind_of_entry(kind: EntryKind) -> &'static str {
+const fn part_word(kind: BalanceKind) -> &'static str {
     match kind {
-        EntryKind::Received => "received",
-        EntryKind::Sent => "sent",
-        EntryKind::ToSelf => "to self",
-        EntryKind::Reward => "reward",
-    }
-}
-
-const fn state_word(state: EntryState) -> &'static str {
-    match state {
-        EntryState::Waiting => "waiting",
-        EntryState::Confirmed => "confirmed",
-        EntryState::Immature { .. } => "immature",
+        BalanceKind::Spendable => "spendable",
+        BalanceKind::Waiting => "waiting",
+        BalanceKind::Immature => "immature",
     }
 }

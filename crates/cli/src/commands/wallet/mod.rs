@@ -3,25 +3,31 @@
 //! One file per group of commands; each holds its commands' options and what they do. What several need stands here.
 
 mod backup;
+mod contacts;
 mod create;
+mod files;
 mod fix;
 mod freeze;
+mod history;
 mod keep;
 mod know;
+mod labels;
 mod message;
 mod pay;
 mod psbt;
 mod receive;
 mod restore;
 mod send;
-mod token;
 mod sync;
+mod token;
 
 use std::cell::RefCell;
 
 use clap::Subcommand;
 use mycoin_primitives::{Amount, Network, format_coins};
-use mycoin_wallet::{KeyKind, Password, ScriptKind, SyncWarning, Unlock, Wallet, WalletError, WalletFolder, WalletName};
+use mycoin_wallet::{
+    KeyKind, Password, ScriptKind, SyncWarning, Unlock, Wallet, WalletError, WalletFolder, WalletName,
+};
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -45,6 +51,12 @@ pub(crate) enum Commands {
     #[command(flatten)]
     Know(know::Commands),
     #[command(flatten)]
+    History(history::Commands),
+    #[command(flatten)]
+    Labels(labels::Commands),
+    #[command(flatten)]
+    Contacts(contacts::Commands),
+    #[command(flatten)]
     Send(send::Commands),
     #[command(flatten)]
     Fix(fix::Commands),
@@ -57,7 +69,11 @@ pub(crate) enum Commands {
 }
 
 pub(crate) async fn run(context: &Context, command: Commands) -> Result<(), CliError> {
-    let session = Session { context, folder: WalletFolder::at(context.wallets(), context.network.clone()), warnings: RefCell::default() };
+    let session = Session {
+        context,
+        folder: WalletFolder::at(context.wallets(), context.network.clone()),
+        warnings: RefCell::default(),
+    };
     match command {
         Commands::Create(command) => session.run_create(command),
         Commands::Restore(command) => session.run_restore(command).await,
@@ -65,6 +81,9 @@ pub(crate) async fn run(context: &Context, command: Commands) -> Result<(), CliE
         Commands::Backup(command) => session.run_backup(command),
         Commands::Receive(command) => session.run_receive(command).await,
         Commands::Know(command) => session.run_know(command).await,
+        Commands::History(command) => session.run_history(command).await,
+        Commands::Labels(command) => session.run_labels(command),
+        Commands::Contacts(command) => session.run_contacts(command),
         Commands::Send(command) => session.run_send(command).await,
         Commands::Fix(command) => session.run_fix(command).await,
         Commands::Freeze(command) => session.run_freeze(command),
