@@ -54,8 +54,11 @@ impl FoundKey {
     }
 }
 
+/// A number, big-endian, where an object tells it.
+type Number = Option<Vec<u8>>;
+
 /// Modulus and public exponent of an object, without leading zeros, as far as it tells them.
-fn numbers(session: &Session, handle: ObjectHandle) -> Result<(Option<Vec<u8>>, Option<Vec<u8>>), TokenError> {
+fn numbers(session: &Session, handle: ObjectHandle) -> Result<(Number, Number), TokenError> {
     let wanted = [AttributeType::Modulus, AttributeType::PublicExponent];
     let told = session.get_attributes(handle, &wanted).map_err(failed("reading the public key"))?;
     let (mut modulus, mut exponent) = (None, None);
