@@ -8,12 +8,14 @@
 //! validation.cpp.
 
 use std::sync::Arc;
+use std::thread;
 
 use mycoin_consensus::{self as consensus, BlockRuleError, CheckedBlock, Verdict};
-use mycoin_primitives::bitcoin::consensus::encode;
+use mycoin_primitives::bitcoin::consensus::Encodable as _;
 use mycoin_primitives::{Block, BlockHash, Header};
 use mycoin_storage::{BlockPosition, Commit};
 
+use crate::connect::{Effects, Fresh};
 use crate::index::Id;
 use crate::{AcceptError, Accepted, BlockStatus, Chain, ChainError, HeaderStatus};
 
@@ -90,15 +92,28 @@ impl Chain {
             }
             self.check_in_context(id, hash, &checked)?;
             is_sound(checked.block());
-            let bytes = encode::serialize(checked.block().as_ref());
-            let position = self.store.append_block(&bytes).map_err(ChainError::from)?;
+            let (position, effects) = self.store_and_try(id, &checked)?;
             self.note_stored(id, position, checked.block())?;
-            let activation = self.activate(Some((id, checked)))?;
+            let activation = self.activate(Some(Fresh { id, checked, effects }))?;
             // A step of the tip is on disk, and with it all that was committed before it.
             if !activation.ends_with_a_step() {
                 self.store.sync().map_err(ChainError::from)?;
             }
             activation.outcome_for(hash, self.index.read().is_on_best_chain(id))
+        })
+    }
+
+    /// Puts a block on disk, and meanwhile, where it goes on from the tip, checks it with its coins.
+    fn store_and_try(&self, id: Id, checked: &CheckedBlock) -> Result<(BlockPosition, Option<Effects>), ChainError> {
+        let parent = self.index.read().get(id).parent;
+        let Some(tip) = parent.filter(|parent| *parent == self.index.read().tip()) else {
+            return Ok((self.store.append_block(&serialised(checked.block()))?, None));
+        };
+        thread::scope(|scope| {
+            let storing = scope.spawn(|| self.store.append_block(&serialised(checked.block())));
+            let effects = self.check_with_coins(checked, tip);
+            let stored = storing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok((stored?, Some(effects?)))
         })
     }
 
@@ -124,8 +139,8 @@ impl Chain {
             .map_err(|source| AcceptError::Header { hash, source: Box::new(source) })?;
         consensus::check_block_in_context(&checked, &self.network, &branch).map_err(broken)?;
         let spent = Self::fetch_coins(&checked, |outpoint| coins.coin(outpoint))?;
-        let effects = consensus::connect_block(&checked, &self.network, &branch, &spent).map_err(broken)?;
-        self.scripts.run(&effects.script_checks).map_err(broken)
+        let effects = consensus::connect_block(&checked, &self.network, &branch, spent).map_err(broken)?;
+        self.scripts.run(&effects.script_checks(&checked)).map_err(broken)
     }
 
     /// Finds the header in the index, or checks it, puts it there and keeps it.
@@ -219,4 +234,10 @@ impl Chain {
         let index = ids.iter().map(|id| self.index.read().get(*id).record()).collect();
         Ok(self.store.commit(&Commit { index, ..Commit::default() })?)
     }
+}
+
+fn serialised(block: &Block) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(block.total_size());
+    block.consensus_encode(&mut bytes).expect("a vector takes all bytes");
+    bytes
 }

@@ -7,10 +7,9 @@
 //! A branch that breaks a rule half way is marked and left: the next best candidate, mostly the old tip, is taken instead.
 //! Source: Bitcoin Core, `Chainstate::ActivateBestChain` and `InvalidateBlock`, validation.cpp.
 
-use mycoin_consensus::CheckedBlock;
 use mycoin_primitives::{BlockHash, ChainEvent};
 
-use crate::connect::Step;
+use crate::connect::{Fresh, Step};
 use crate::index::Id;
 use crate::{AcceptError, Accepted, BlockStatus, Chain, ChainError};
 
@@ -95,8 +94,8 @@ impl Chain {
         Ok(activation.events)
     }
 
-    /// Makes the best candidate the tip. `fresh` is a block that was just checked, so that it need not be read again.
-    pub(crate) fn activate(&self, fresh: Option<(Id, CheckedBlock)>) -> Result<Activation, ChainError> {
+    /// Makes the best candidate the tip. The first step, if it is `fresh`, is taken as it was checked.
+    pub(crate) fn activate(&self, mut fresh: Option<Fresh>) -> Result<Activation, ChainError> {
         let mut activation = Activation { events: Vec::new(), refused: Vec::new() };
         loop {
             let (tip, best) = {
@@ -104,7 +103,7 @@ impl Chain {
                 (index.tip(), index.best_candidate())
             };
             let Some(best) = best.filter(|best| *best != tip) else { break };
-            self.move_tip(best, fresh.as_ref(), &mut activation)?;
+            self.move_tip(best, &mut fresh, &mut activation)?;
         }
         self.index.write().drop_overtaken();
         activation.events = net_change(activation.events);
@@ -112,12 +111,7 @@ impl Chain {
     }
 
     /// Steps to `target`, or as far as its branch holds.
-    fn move_tip(
-        &self,
-        target: Id,
-        fresh: Option<&(Id, CheckedBlock)>,
-        activation: &mut Activation,
-    ) -> Result<(), ChainError> {
+    fn move_tip(&self, target: Id, fresh: &mut Option<Fresh>, activation: &mut Activation) -> Result<(), ChainError> {
         let (fork, path) = {
             let index = self.index.read();
             let fork = index.fork_with_best(target);
@@ -127,8 +121,7 @@ impl Chain {
             activation.events.push(self.disconnect_tip()?);
         }
         for id in path {
-            let checked = fresh.filter(|(fresh, _)| *fresh == id).map(|(_, checked)| checked.clone());
-            match self.connect(id, checked)? {
+            match self.connect(id, fresh.take_if(|fresh| fresh.id == id))? {
                 Step::Connected(event) => activation.events.push(event),
                 Step::Lost => break,
                 Step::Refused(hash, error) => {

@@ -4,12 +4,11 @@
 //! Out:   one commit of coins, undo data, index and tip; or the rule that the block breaks.
 //! Never: a commit before every rule and script of the block holds.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use mycoin_consensus::{self as consensus, BlockEffects, BlockRuleError, CheckedBlock, Verdict};
+use mycoin_consensus::{self as consensus, BlockEffects, BlockRuleError, CheckedBlock, Coins, Verdict};
 use mycoin_primitives::bitcoin::consensus::encode;
-use mycoin_primitives::{Block, BlockHash, ChainEvent, Coin, OutPoint};
+use mycoin_primitives::{Block, BlockHash, ChainEvent, Coin, IdState, OutPoint};
 use mycoin_storage::{Commit, StorageError};
 
 use crate::index::Id;
@@ -25,24 +24,39 @@ pub(crate) enum Step {
     Lost,
 }
 
+/// What a block does to the coins, or which rule it breaks.
+pub(crate) type Effects = Result<BlockEffects, BlockRuleError>;
+
+/// A block that was just checked, so that it need not be read again.
+pub(crate) struct Fresh {
+    pub(crate) id: Id,
+    pub(crate) checked: CheckedBlock,
+    /// What it does on top of its parent; `None` where that was not the tip.
+    pub(crate) effects: Option<Effects>,
+}
+
 impl Chain {
-    pub(crate) fn connect(&self, id: Id, fresh: Option<CheckedBlock>) -> Result<Step, ChainError> {
+    pub(crate) fn connect(&self, id: Id, fresh: Option<Fresh>) -> Result<Step, ChainError> {
         let (hash, height, parent) = {
             let index = self.index.read();
             let entry = index.get(id);
             (entry.hash, entry.height, entry.parent.ok_or(ChainError::ParentMissing { hash: entry.hash })?)
         };
-        let checked = match fresh {
-            Some(checked) => checked,
+        let (checked, effects) = match fresh {
+            Some(fresh) => (fresh.checked, fresh.effects),
             None => match self.read_checked(id)? {
-                Some(checked) => checked,
+                Some(checked) => (checked, None),
                 None => {
                     self.forget_block(id, hash)?;
                     return Ok(Step::Lost);
                 }
             },
         };
-        let effects = match self.check_with_coins(&checked, parent)? {
+        let effects = match effects {
+            Some(effects) => effects,
+            None => self.check_with_coins(&checked, parent)?,
+        };
+        let effects = match effects {
             Ok(effects) => effects,
             Err(source) => {
                 match consensus::verdict(&source) {
@@ -69,30 +83,27 @@ impl Chain {
     }
 
     /// The outer result is the store's, the inner one the rules'.
-    fn check_with_coins(
-        &self,
-        checked: &CheckedBlock,
-        parent: Id,
-    ) -> Result<Result<BlockEffects, BlockRuleError>, ChainError> {
-        let recent = self.recent.lock();
-        let stored = |outpoint: &OutPoint| match recent.get(outpoint) {
-            Some(coin) => Ok(Some(coin.clone())),
+    pub(crate) fn check_with_coins(&self, checked: &CheckedBlock, parent: Id) -> Result<Effects, ChainError> {
+        let mut recent = self.recent.lock();
+        // Taken and not copied: if the block is valid, they are spent; if not, the store still has them.
+        let stored = |outpoint: &OutPoint| match recent.remove(outpoint) {
+            Some(coin) => Ok(Some(coin)),
             None => self.store.coin(outpoint),
         };
         let coins = Self::fetch_coins(checked, stored)?;
         drop(recent);
-        let effects = consensus::connect_block(checked, &self.network, &self.index.branch(parent), &coins);
-        Ok(effects.and_then(|effects| self.scripts.run(&effects.script_checks).map(|()| effects)))
+        let effects = consensus::connect_block(checked, &self.network, &self.index.branch(parent), coins);
+        Ok(effects.and_then(|effects| self.scripts.run(&effects.script_checks(checked)).map(|()| effects)))
     }
 
     /// What `connect_block` asks for, as far as it exists.
     pub(crate) fn fetch_coins(
         checked: &CheckedBlock,
-        coin: impl Fn(&OutPoint) -> Result<Option<Coin>, StorageError>,
-    ) -> Result<HashMap<OutPoint, Coin>, ChainError> {
+        mut coin: impl FnMut(&OutPoint) -> Result<Option<Coin>, StorageError>,
+    ) -> Result<Coins, ChainError> {
         let spent = consensus::coins_spent(checked);
-        let mut coins = HashMap::with_capacity(spent.len());
-        let fetch = |coins: &mut HashMap<OutPoint, Coin>, outpoints: Vec<OutPoint>| -> Result<(), ChainError> {
+        let mut coins = Coins::with_capacity_and_hasher(spent.len(), IdState::default());
+        let mut fetch = |coins: &mut Coins, outpoints: Vec<OutPoint>| -> Result<(), ChainError> {
             for outpoint in outpoints {
                 if let Some(coin) = coin(&outpoint)? {
                     coins.insert(outpoint, coin);

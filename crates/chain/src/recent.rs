@@ -4,9 +4,9 @@
 //! Out:   coins that are unspent at the tip.
 //! Never: a coin that the store does not have, or the only copy of one: it may be emptied at any time.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use mycoin_consensus::Coins;
 use mycoin_primitives::{Coin, OutPoint};
 
 /// How many coins are kept: those of two or three full blocks, in some megabytes.
@@ -16,11 +16,11 @@ const SCRIPT_MAX: usize = 100;
 
 /// Coins of the latest blocks that are unspent at the tip.
 #[derive(Debug, Default)]
-pub(crate) struct RecentCoins(Mutex<HashMap<OutPoint, Coin>>);
+pub(crate) struct RecentCoins(Mutex<Coins>);
 
 impl RecentCoins {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<OutPoint, Coin>> {
-        // Each change below leaves only coins that the store has.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Coins> {
+        // Each change leaves only coins that the store has.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

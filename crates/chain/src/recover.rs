@@ -13,6 +13,7 @@ use mycoin_primitives::{Block, BlockHash, BlockUndo, Height, Network, genesis_bl
 use mycoin_storage::{BlockPosition, ChainStore, Commit, IndexRecord, Stored};
 
 use crate::branch::SharedIndex;
+use crate::connect::Fresh;
 use crate::index::BlockIndex;
 use crate::recent::RecentCoins;
 use crate::scripts::Scripts;
@@ -112,7 +113,7 @@ impl Chain {
         let hash = block.block_hash();
         let checked = self.check_alone(id, hash, Arc::new(block))?;
         self.note_stored(id, position, checked.block())?;
-        self.activate(Some((id, checked)))?;
+        self.activate(Some(Fresh { id, checked, effects: None }))?;
         Ok(())
     }
 }

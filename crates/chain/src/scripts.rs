@@ -4,13 +4,14 @@
 //! Out:   the first failure in the block's order, whatever the number of threads.
 //! Never: a cached failure, or a cached verdict that depends on more than its key.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use mycoin_consensus::{BlockRuleError, ScriptCheck, VerdictKey};
+use mycoin_primitives::IdSet;
 use mycoin_script::SignatureCache;
 
 /// How many verdicts are remembered: a few full blocks' worth.
@@ -34,7 +35,7 @@ pub(crate) struct Scripts {
 /// Source: Bitcoin Core, `m_script_execution_cache`, validation.cpp.
 #[derive(Debug, Default)]
 struct Verified {
-    known: HashSet<VerdictKey>,
+    known: IdSet<VerdictKey>,
     order: VecDeque<VerdictKey>,
 }
 
@@ -58,10 +59,11 @@ impl Scripts {
     }
 
     /// Runs all checks whose verdict is not known.
-    pub(crate) fn run(&self, checks: &[ScriptCheck]) -> Result<(), BlockRuleError> {
+    pub(crate) fn run(&self, checks: &[ScriptCheck<'_>]) -> Result<(), BlockRuleError> {
         // The keys are hashed before the lock is taken.
-        let keyed: Vec<(VerdictKey, &ScriptCheck)> = checks.iter().map(|check| (check.verdict_key(), check)).collect();
-        let open: Vec<&ScriptCheck> = {
+        let keyed: Vec<(VerdictKey, &ScriptCheck<'_>)> =
+            checks.iter().map(|check| (check.verdict_key(), check)).collect();
+        let open: Vec<&ScriptCheck<'_>> = {
             let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
             keyed.into_iter().filter(|(key, _)| !verified.known.contains(key)).map(|(_, check)| check).collect()
         };

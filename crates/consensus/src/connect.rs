@@ -6,11 +6,10 @@
 //!
 //! Start at [`connect_block`].
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashSet;
 
 use mycoin_primitives::{
-    Amount, Block, BlockUndo, Coin, Height, MAX_MONEY, Network, OutPoint, Transaction, Txid, Wtxid,
+    Amount, Block, BlockUndo, Coin, Height, IdMap, IdSet, IdState, MAX_MONEY, Network, OutPoint, Transaction, Txid,
 };
 use mycoin_script::{ScriptFlags, signature_operation_cost};
 
@@ -18,6 +17,9 @@ use crate::{
     BlockRuleError, CheckedBlock, HeaderBranch, MAX_BLOCK_SIGNATURE_OPERATION_COST, ScriptCheck, TxRuleError,
     block_subsidy, check_sequence_locks, check_spend, is_unspendable, script_flags,
 };
+
+/// Coins by where they were made.
+pub type Coins = IdMap<OutPoint, Coin>;
 
 /// What connecting a block changes.
 #[derive(Debug, Clone)]
@@ -30,8 +32,26 @@ pub struct BlockEffects {
     pub undo: BlockUndo,
     /// The fees of its transactions together.
     pub fees: Amount,
-    /// The scripts that must hold for the block to be valid, one check per transaction after the coinbase.
-    pub script_checks: Vec<ScriptCheck>,
+    /// What its scripts are held to.
+    flags: ScriptFlags,
+}
+
+impl BlockEffects {
+    /// The scripts that must hold for the block to be valid, one check per transaction after the coinbase. `checked` is the block
+    /// whose effects these are.
+    pub fn script_checks<'a>(&'a self, checked: &'a CheckedBlock) -> Vec<ScriptCheck<'a>> {
+        let ids = checked.txids().iter().zip(checked.wtxids());
+        let transactions = checked.block().txdata.iter().zip(ids).enumerate().skip(1);
+        let checks = transactions.zip(&self.undo.spent).map(|((index, (tx, (txid, wtxid))), spent)| ScriptCheck {
+            tx,
+            index,
+            txid: *txid,
+            wtxid: *wtxid,
+            spent,
+            flags: self.flags,
+        });
+        checks.collect()
+    }
 }
 
 /// The coins that [`connect_block`] has to be given if they exist: what inputs spend from outside the block, and the
@@ -53,8 +73,8 @@ pub fn coins_needed(block: &Block) -> Vec<OutPoint> {
 
 /// Those of [`coins_needed`] that inputs spend, and the coinbase's outputs.
 pub fn coins_spent(checked: &CheckedBlock) -> Vec<OutPoint> {
-    let mut needed = Vec::new();
-    let mut within: HashSet<Txid> = HashSet::with_capacity(checked.txids().len());
+    let mut needed = Vec::with_capacity(checked.txids().len() * 2);
+    let mut within: IdSet<Txid> = IdSet::with_capacity_and_hasher(checked.txids().len(), IdState::default());
     for (tx, txid) in checked.block().txdata.iter().zip(checked.txids()) {
         if tx.is_coinbase() {
             needed.extend(outpoints(*txid, tx));
@@ -73,9 +93,9 @@ pub fn coins_spent(checked: &CheckedBlock) -> Vec<OutPoint> {
 /// outputs of one in the block of which the same holds. Such a coin would have to be made again, which leads back to a
 /// repeated coinbase; and coinbases differ by their height (BIP34). So this costs nothing for a block that is valid, while the
 /// reason for refusing another one stays Bitcoin's.
-pub fn coins_overwritten(checked: &CheckedBlock, coins: &HashMap<OutPoint, Coin>) -> Vec<OutPoint> {
+pub fn coins_overwritten(checked: &CheckedBlock, coins: &Coins) -> Vec<OutPoint> {
     let transactions = || checked.block().txdata.iter().zip(checked.txids()).filter(|(tx, _)| !tx.is_coinbase());
-    let block: HashSet<&Txid> = checked.txids().iter().collect();
+    let block: IdSet<&Txid> = checked.txids().iter().collect();
     let has_coin = |outpoint: &OutPoint| coins.contains_key(outpoint) || block.contains(&outpoint.txid);
     if transactions().all(|(tx, _)| tx.input.iter().all(|input| has_coin(&input.previous_output))) {
         return Vec::new();
@@ -101,22 +121,23 @@ pub fn connect_block(
     checked: &CheckedBlock,
     network: &Network,
     branch: &dyn HeaderBranch,
-    coins: &HashMap<OutPoint, Coin>,
+    coins: Coins,
 ) -> Result<BlockEffects, BlockRuleError> {
     let height = branch.tip_height().next();
-    check_overwrites_nothing(checked, coins)?;
+    check_overwrites_nothing(checked, &coins)?;
     let flags = script_flags(network, height);
-    let mut connecting = Connecting { checked, network, branch, height, flags, coins, view: View::default(), cost: 0 };
+    let view = View::new(checked, coins);
+    let mut connecting = Connecting { network, branch, height, flags, view, cost: 0 };
+    let spending = checked.txids().len().saturating_sub(1);
     let mut effects = BlockEffects {
         created: Vec::new(),
         spent: Vec::new(),
-        undo: BlockUndo::default(),
+        undo: BlockUndo { spent: Vec::with_capacity(spending) },
         fees: Amount::ZERO,
-        script_checks: Vec::new(),
+        flags,
     };
-    let ids = checked.txids().iter().copied().zip(checked.wtxids().iter().copied());
-    for (index, (tx, ids)) in checked.block().txdata.iter().zip(ids).enumerate() {
-        connecting.transaction(index, tx, ids, &mut effects)?;
+    for (index, (tx, txid)) in checked.block().txdata.iter().zip(checked.txids()).enumerate() {
+        connecting.transaction(index, tx, *txid, &mut effects)?;
     }
     check_coinbase_amount(checked.block(), block_subsidy(network, height), effects.fees)?;
     (effects.created, effects.spent) = connecting.view.net_effect();
@@ -127,7 +148,7 @@ pub fn connect_block(
 /// copy spent; and BIP34 keeps coinbases apart. All are looked at, so that the reason for refusing is Bitcoin's.
 ///
 /// Source: BIP30; Bitcoin Core `ConnectBlock`, validation.cpp.
-fn check_overwrites_nothing(checked: &CheckedBlock, coins: &HashMap<OutPoint, Coin>) -> Result<(), BlockRuleError> {
+fn check_overwrites_nothing(checked: &CheckedBlock, coins: &Coins) -> Result<(), BlockRuleError> {
     let transactions = checked.block().txdata.iter().zip(checked.txids());
     let overwrites = |txid, tx| outpoints(txid, tx).any(|outpoint| coins.contains_key(&outpoint));
     match transactions.into_iter().find(|(tx, txid)| overwrites(**txid, tx)) {
@@ -144,55 +165,60 @@ fn check_coinbase_amount(block: &Block, subsidy: Amount, fees: Amount) -> Result
 }
 
 /// The coins as the block's transactions so far have changed them.
-#[derive(Default)]
 struct View {
-    /// Coins of the block's own transactions, in the order in which they were made.
-    created: Vec<(OutPoint, Coin)>,
-    /// Where each stands in `created`.
-    places: HashMap<OutPoint, usize>,
-    /// What was spent, of the block's own coins too.
-    spent: HashSet<OutPoint>,
+    /// The coins from before the block that nothing in it has spent yet.
+    before: Coins,
+    /// Coins of the block's own transactions, in the order in which they were made; those that are spent again are gone.
+    created: Vec<Option<(OutPoint, Coin)>>,
+    /// Where the outputs of each of its transactions begin in `created`, and how many they are.
+    places: IdMap<Txid, (usize, usize)>,
     /// What was spent of the coins from before the block, in order.
     spent_before: Vec<OutPoint>,
 }
 
 impl View {
-    fn spend(&mut self, outpoint: OutPoint, before: &HashMap<OutPoint, Coin>) -> Option<Coin> {
-        if self.spent.contains(&outpoint) {
-            return None;
+    fn new(checked: &CheckedBlock, before: Coins) -> Self {
+        let outputs = checked.block().txdata.iter().map(|tx| tx.output.len()).sum();
+        let spent_before = Vec::with_capacity(before.len());
+        let places = IdMap::with_capacity_and_hasher(checked.txids().len(), IdState::default());
+        Self { before, created: Vec::with_capacity(outputs), places, spent_before }
+    }
+
+    /// A coin that is taken once is not there a second time.
+    fn spend(&mut self, outpoint: OutPoint) -> Option<Coin> {
+        if let Some((_, coin)) = self.own(&outpoint).and_then(Option::take) {
+            return Some(coin);
         }
-        let coin = match self.places.get(&outpoint) {
-            Some(place) => self.created.get(*place)?.1.clone(),
-            None => {
-                let coin = before.get(&outpoint)?.clone();
-                self.spent_before.push(outpoint);
-                coin
-            }
-        };
-        self.spent.insert(outpoint);
+        let coin = self.before.remove(&outpoint)?;
+        self.spent_before.push(outpoint);
         Some(coin)
     }
 
-    fn create(&mut self, outpoint: OutPoint, coin: Coin) {
-        self.places.insert(outpoint, self.created.len());
-        self.created.push((outpoint, coin));
+    /// The place of a coin that the block made.
+    fn own(&mut self, outpoint: &OutPoint) -> Option<&mut Option<(OutPoint, Coin)>> {
+        let (start, count) = *self.places.get(&outpoint.txid)?;
+        let number = usize::try_from(outpoint.vout).ok().filter(|number| *number < count)?;
+        self.created.get_mut(start + number)
+    }
+
+    /// Adds the outputs of a transaction; `None` for those that can never be spent.
+    fn create(&mut self, txid: Txid, coins: impl Iterator<Item = Option<(OutPoint, Coin)>>) {
+        let start = self.created.len();
+        self.created.extend(coins);
+        self.places.insert(txid, (start, self.created.len() - start));
     }
 
     fn net_effect(self) -> (Vec<(OutPoint, Coin)>, Vec<OutPoint>) {
-        let Self { mut created, spent, spent_before, .. } = self;
-        created.retain(|(outpoint, _)| !spent.contains(outpoint));
-        (created, spent_before)
+        (self.created.into_iter().flatten().collect(), self.spent_before)
     }
 }
 
 /// A block on its way into the coins.
 struct Connecting<'a> {
-    checked: &'a CheckedBlock,
     network: &'a Network,
     branch: &'a dyn HeaderBranch,
     height: Height,
     flags: ScriptFlags,
-    coins: &'a HashMap<OutPoint, Coin>,
     view: View,
     cost: u64,
 }
@@ -202,29 +228,26 @@ impl Connecting<'_> {
         &mut self,
         index: usize,
         tx: &Transaction,
-        (txid, wtxid): (Txid, Wtxid),
+        txid: Txid,
         effects: &mut BlockEffects,
     ) -> Result<(), BlockRuleError> {
-        let mut spent = Vec::new();
+        let mut coins = Vec::new();
         if !tx.is_coinbase() {
             let in_block = |error| BlockRuleError::Transaction { index, txid, error };
-            let coins = self.spend_inputs(tx).map_err(in_block)?;
+            coins = self.spend_inputs(tx).map_err(in_block)?;
             let fee = check_spend(tx, &coins, self.network, self.height).map_err(in_block)?;
             effects.fees = match effects.fees.checked_add(fee) {
                 Some(fees) if fees <= MAX_MONEY => fees,
                 Some(_) | None => return Err(BlockRuleError::FeesOutOfRange { index }),
             };
             check_sequence_locks(tx, &coins, self.branch).map_err(in_block)?;
-            spent = coins.iter().map(|coin| coin.output.clone()).collect();
-            effects.undo.spent.push(coins);
         }
-        self.cost += signature_operation_cost(tx, &spent, self.flags);
+        self.cost += signature_operation_cost(tx, coins.iter().map(|coin| &coin.output), self.flags);
         if self.cost > MAX_BLOCK_SIGNATURE_OPERATION_COST {
             return Err(BlockRuleError::TooManySignatureOperations { index, cost: self.cost });
         }
         if !tx.is_coinbase() {
-            let block = Arc::clone(self.checked.block());
-            effects.script_checks.push(ScriptCheck::new(block, index, txid, wtxid, spent, self.flags));
+            effects.undo.spent.push(coins);
         }
         self.create_outputs(tx, txid);
         Ok(())
@@ -234,18 +257,18 @@ impl Connecting<'_> {
         let mut coins = Vec::with_capacity(tx.input.len());
         for (input, spending) in tx.input.iter().enumerate() {
             let outpoint = spending.previous_output;
-            let coin = self.view.spend(outpoint, self.coins);
+            let coin = self.view.spend(outpoint);
             coins.push(coin.ok_or(TxRuleError::InputMissingOrSpent { input, outpoint })?);
         }
         Ok(coins)
     }
 
     fn create_outputs(&mut self, tx: &Transaction, txid: Txid) {
-        for (outpoint, output) in outpoints(txid, tx).zip(&tx.output) {
-            if !is_unspendable(&output.script_pubkey) {
-                let coin = Coin { output: output.clone(), height: self.height, is_coinbase: tx.is_coinbase() };
-                self.view.create(outpoint, coin);
-            }
-        }
+        let (height, is_coinbase) = (self.height, tx.is_coinbase());
+        let coins = outpoints(txid, tx).zip(&tx.output).map(|(outpoint, output)| {
+            let is_coin = !is_unspendable(&output.script_pubkey);
+            is_coin.then(|| (outpoint, Coin { output: output.clone(), height, is_coinbase }))
+        });
+        self.view.create(txid, coins);
     }
 }

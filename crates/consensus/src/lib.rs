@@ -31,7 +31,7 @@ pub use block::{
     coinbase_height_script,
 };
 pub use branch::{HeaderBranch, median_time_past};
-pub use connect::{BlockEffects, coins_needed, coins_overwritten, coins_spent, connect_block};
+pub use connect::{BlockEffects, Coins, coins_needed, coins_overwritten, coins_spent, connect_block};
 pub use deployments::{SOFT_FORKS, SoftFork, script_flags};
 pub use error::{BlockRuleError, HeaderRuleError, TxRuleError};
 pub use header::{MAX_FUTURE_BLOCK_TIME, check_header, check_header_in_context, minimum_time};

@@ -4,10 +4,8 @@
 //! Out:   a verdict, and the key under which it may be remembered ([`VerdictKey`]).
 //! Never: a memory of its own.
 
-use std::sync::Arc;
-
 use mycoin_primitives::hashes::{Hash, HashEngine, sha256};
-use mycoin_primitives::{Block, TxOut, Txid, Wtxid};
+use mycoin_primitives::{Coin, Transaction, TxOut, Txid, Wtxid};
 use mycoin_script::{
     PrecomputedTransaction, ScriptError, ScriptFlags, SignatureCache, verify_input, verify_input_cached,
 };
@@ -22,7 +20,7 @@ use crate::BlockRuleError;
 pub struct VerdictKey([u8; 32]);
 
 /// The key of the verdict on a transaction that spends these outputs, in input order, under these flags.
-pub fn verdict_key(wtxid: Wtxid, spent: &[TxOut], flags: ScriptFlags) -> VerdictKey {
+pub fn verdict_key<'a>(wtxid: Wtxid, spent: impl IntoIterator<Item = &'a TxOut>, flags: ScriptFlags) -> VerdictKey {
     let mut engine = sha256::Hash::engine();
     engine.input(wtxid.as_byte_array());
     engine.input(&flags.bits().to_le_bytes());
@@ -36,41 +34,28 @@ pub fn verdict_key(wtxid: Wtxid, spent: &[TxOut], flags: ScriptFlags) -> Verdict
 }
 
 /// The scripts of one transaction of a block, still to be run.
-#[derive(Debug, Clone)]
-pub struct ScriptCheck {
-    block: Arc<Block>,
-    index: usize,
-    txid: Txid,
-    wtxid: Wtxid,
-    spent: Vec<TxOut>,
-    flags: ScriptFlags,
+#[derive(Debug, Clone, Copy)]
+pub struct ScriptCheck<'a> {
+    pub(crate) tx: &'a Transaction,
+    /// The transaction's place in the block.
+    pub(crate) index: usize,
+    pub(crate) txid: Txid,
+    pub(crate) wtxid: Wtxid,
+    /// The coin that each of its inputs spends.
+    pub(crate) spent: &'a [Coin],
+    pub(crate) flags: ScriptFlags,
 }
 
-impl ScriptCheck {
-    /// `index` is the transaction's place in the block, `spent` holds the output that each of its inputs spends.
-    pub(crate) const fn new(
-        block: Arc<Block>,
-        index: usize,
-        txid: Txid,
-        wtxid: Wtxid,
-        spent: Vec<TxOut>,
-        flags: ScriptFlags,
-    ) -> Self {
-        Self { block, index, txid, wtxid, spent, flags }
-    }
-
+impl ScriptCheck<'_> {
     /// Runs them. Signatures that `cache` knows are not verified again, and valid ones are put there.
     ///
     /// # Errors
     ///
     /// [`BlockRuleError::Script`] names the first input that breaks a rule, and the rule.
     pub fn run(&self, cache: Option<&SignatureCache>) -> Result<(), BlockRuleError> {
-        let Some(tx) = self.block.txdata.get(self.index) else {
-            let outputs = self.spent.len();
-            return Err(self.failed(0, ScriptError::SpentOutputsMismatch { input: 0, inputs: 0, outputs }));
-        };
-        let data = PrecomputedTransaction::new(tx, self.spent.as_slice());
-        (0..tx.input.len()).try_for_each(|input| {
+        let spent: Vec<TxOut> = self.spent.iter().map(|coin| coin.output.clone()).collect();
+        let data = PrecomputedTransaction::new(self.tx, spent.as_slice());
+        (0..self.tx.input.len()).try_for_each(|input| {
             let verdict = match cache {
                 Some(cache) => verify_input_cached(&data, input, self.flags, cache),
                 None => verify_input(&data, input, self.flags),
@@ -95,7 +80,7 @@ impl ScriptCheck {
 
     /// What the verdict depends on.
     pub fn verdict_key(&self) -> VerdictKey {
-        verdict_key(self.wtxid, &self.spent, self.flags)
+        verdict_key(self.wtxid, self.spent.iter().map(|coin| &coin.output), self.flags)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A transaction's rules that need the coins it spends: values, maturity, relative locks.
 
 use mycoin_primitives::bitcoin::relative::LockTime as RelativeLock;
-use mycoin_primitives::{Amount, Coin, Height, MAX_MONEY, Network, Script, Sequence, Transaction, TxOut};
+use mycoin_primitives::{Amount, Coin, Height, MAX_MONEY, Network, Script, Sequence, Transaction};
 use mycoin_script::bip54_signature_operations;
 
 use crate::{HeaderBranch, TxRuleError, median_time_past};
@@ -61,8 +61,7 @@ fn checked_value(coins: &[Coin], network: &Network, height: Height) -> Result<Am
 }
 
 fn check_legacy_signature_operations(tx: &Transaction, coins: &[Coin]) -> Result<(), TxRuleError> {
-    let spent: Vec<TxOut> = coins.iter().map(|coin| coin.output.clone()).collect();
-    let found = bip54_signature_operations(tx, &spent);
+    let found = bip54_signature_operations(tx, coins.iter().map(|coin| &coin.output));
     if found > MAX_TX_LEGACY_SIGNATURE_OPERATIONS {
         return Err(TxRuleError::TooManyLegacySignatureOperations { found });
     }

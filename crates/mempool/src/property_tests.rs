@@ -119,8 +119,8 @@ fn check_block_holds(world: &World, block: &Block) {
     check_block_in_context(&checked, &world.network, &world.chain).expect("it fits on the tip");
     let needed = coins_needed(block).into_iter();
     let coins = needed.filter_map(|outpoint| world.chain.coin(&outpoint).map(|coin| (outpoint, coin))).collect();
-    let effects = connect_block(&checked, &world.network, &world.chain, &coins).expect("it spends what is there");
-    effects.script_checks.iter().for_each(|check| check.run(None).expect("its scripts hold"));
+    let effects = connect_block(&checked, &world.network, &world.chain, coins).expect("it spends what is there");
+    effects.script_checks(&checked).iter().for_each(|check| check.run(None).expect("its scripts hold"));
 }
 
 fn check_template(world: &mut World, max_transactions: Option<u32>) -> Result<(), TestCaseError> {

@@ -29,7 +29,7 @@ pub fn legacy_signature_operations(tx: &Transaction) -> u64 {
 /// Counts the signature operations outside of witnesses that the transaction's inputs may execute.
 ///
 /// `spent` holds the output that each input spends, in input order. Source: BIP54.
-pub fn bip54_signature_operations(tx: &Transaction, spent: &[TxOut]) -> u64 {
+pub fn bip54_signature_operations<'a>(tx: &Transaction, spent: impl IntoIterator<Item = &'a TxOut>) -> u64 {
     let per_input = |(input, output): (&TxIn, &TxOut)| {
         let locked = &output.script_pubkey;
         let executed = if locked.is_p2sh() {
@@ -46,7 +46,11 @@ pub fn bip54_signature_operations(tx: &Transaction, spent: &[TxOut]) -> u64 {
 ///
 /// `spent` holds the output that each input spends, in input order; it is empty for a coinbase.
 /// Source: Bitcoin Core `GetTransactionSigOpCost`, consensus/tx_verify.cpp; for RSA locks [`KeySize::verify_cost`].
-pub fn signature_operation_cost(tx: &Transaction, spent: &[TxOut], flags: ScriptFlags) -> u64 {
+pub fn signature_operation_cost<'a>(
+    tx: &Transaction,
+    spent: impl IntoIterator<Item = &'a TxOut>,
+    flags: ScriptFlags,
+) -> u64 {
     let legacy = legacy_signature_operations(tx) * LEGACY_COST_FACTOR;
     if tx.is_coinbase() {
         return legacy;

@@ -133,14 +133,15 @@ impl BlockFiles {
         if last.end > 0 && last.end + FRAME_BYTES + u64::from(length) > self.file_bytes {
             *last = new_file(&self.folder, last.number + 1)?;
         }
-        let mut frame = Vec::with_capacity(block.len() + 8);
-        frame.extend_from_slice(&self.magic);
-        frame.extend_from_slice(&length.to_le_bytes());
-        frame.extend_from_slice(block);
+        let mut frame = [0; FRAME_BYTES as usize];
+        let (magic, count) = frame.split_at_mut(self.magic.len());
+        magic.copy_from_slice(&self.magic);
+        count.copy_from_slice(&length.to_le_bytes());
         let offset = u32::try_from(last.end + FRAME_BYTES).map_err(|_| too_large())?;
         let path = path(&self.folder, last.number);
         last.file
             .write_all_at(&frame, last.end)
+            .and_then(|()| last.file.write_all_at(block, u64::from(offset)))
             .and_then(|()| last.file.sync_data())
             .map_err(StorageError::io("write", &path))?;
         let position = BlockPosition { file: last.number, offset, length };

@@ -16,6 +16,8 @@ use crate::{BlockPosition, IndexRecord};
 pub(crate) const FORMAT: u32 = 1;
 
 const HEADER_BYTES: usize = 80;
+/// What the numbers of a coin mostly take.
+const COIN_NUMBERS_BYTES: usize = 12;
 const FLAG_INVALID: u8 = 1;
 const FLAG_CONNECTED: u8 = 2;
 const FLAG_STORED: u8 = 4;
@@ -37,11 +39,9 @@ pub(crate) fn decode_outpoint_key(key: &[u8]) -> Option<OutPoint> {
     Some(OutPoint { txid: Txid::from_byte_array(*txid), vout })
 }
 
-pub(crate) fn encode_coin(coin: &Coin) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(coin.output.script_pubkey.len() + 12);
-    put_coin_numbers(&mut bytes, coin);
+pub(crate) fn write_coin(bytes: &mut Vec<u8>, coin: &Coin) {
+    put_coin_numbers(bytes, coin);
     bytes.extend_from_slice(coin.output.script_pubkey.as_bytes());
-    bytes
 }
 
 pub(crate) fn decode_coin(bytes: &[u8]) -> Option<Coin> {
@@ -51,7 +51,8 @@ pub(crate) fn decode_coin(bytes: &[u8]) -> Option<Coin> {
 }
 
 pub(crate) fn encode_undo(undo: &BlockUndo) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let length = |coin: &Coin| coin.output.script_pubkey.len() + COIN_NUMBERS_BYTES;
+    let mut bytes = Vec::with_capacity(undo.spent.iter().flatten().map(length).sum());
     put_number(&mut bytes, undo.spent.len() as u64);
     for coins in &undo.spent {
         put_number(&mut bytes, coins.len() as u64);
@@ -207,7 +208,9 @@ mod tests {
     proptest! {
         #[test]
         fn coins_come_back(coin in any_coin()) {
-            prop_assert_eq!(decode_coin(&encode_coin(&coin)), Some(coin));
+            let mut bytes = Vec::new();
+            write_coin(&mut bytes, &coin);
+            prop_assert_eq!(decode_coin(&bytes), Some(coin));
         }
 
         #[test]

@@ -86,6 +86,13 @@ impl Store {
         Batch { inner: self.database.batch() }
     }
 
+    /// Starts a batch of about so many changes.
+    pub fn batch_of(&self, changes: usize) -> Batch {
+        let batch = fjall::OwnedWriteBatch::with_capacity(self.database.clone(), changes);
+        // As `batch` does: written to the file when it is committed, so that it survives the end of the process.
+        Batch { inner: batch.durability(Some(PersistMode::Buffer)) }
+    }
+
     /// Makes a batch's changes visible, all at once.
     ///
     /// # Errors
@@ -95,13 +102,14 @@ impl Store {
         batch.inner.commit().map_err(|error| failed(&self.path, error))
     }
 
-    /// As [`Self::commit`], and the batch is on disk before any table takes it in.
+    /// As [`Self::commit`], and the batch is on disk before any table takes it in. What else the file system notes of the journal,
+    /// such as when it was written, is not waited for.
     ///
     /// # Errors
     ///
     /// [`StorageError::Store`]; nothing more can be written after one.
     pub fn commit_durably(&self, batch: Batch) -> Result<(), StorageError> {
-        batch.inner.durability(Some(PersistMode::SyncAll)).commit().map_err(|error| failed(&self.path, error))
+        batch.inner.durability(Some(PersistMode::SyncData)).commit().map_err(|error| failed(&self.path, error))
     }
 
     /// Waits until all committed batches are on disk.

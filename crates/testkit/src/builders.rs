@@ -188,8 +188,8 @@ impl ChainBuilder {
         check_block_in_context(&checked, &self.network, self)?;
         let needed = coins_needed(block).into_iter();
         let coins = needed.filter_map(|outpoint| Some((outpoint, self.coins.get(&outpoint)?.clone()))).collect();
-        let effects = connect_block(&checked, &self.network, self, &coins)?;
-        effects.script_checks.iter().try_for_each(|check| check.run(None))?;
+        let effects = connect_block(&checked, &self.network, self, coins)?;
+        effects.script_checks(&checked).iter().try_for_each(|check| check.run(None))?;
         Ok(effects)
     }
 

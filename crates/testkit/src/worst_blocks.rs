@@ -106,8 +106,8 @@ impl WorstBlock {
         check_block_in_context(&checked, network, &self.chain)?;
         let needed = coins_needed(&self.block).into_iter();
         let coins = needed.filter_map(|outpoint| Some((outpoint, self.coins.get(&outpoint)?.clone()))).collect();
-        let effects = connect_block(&checked, network, &self.chain, &coins)?;
-        effects.script_checks.iter().try_for_each(|check| check.run(None))
+        let effects = connect_block(&checked, network, &self.chain, coins)?;
+        effects.script_checks(&checked).iter().try_for_each(|check| check.run(None))
     }
 }
 

@@ -1,9 +1,10 @@
 //! The rules of a block with the coins it spends, and what it does to them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use mycoin_consensus::{BlockRuleError, TxRuleError, Verdict, check_block, coins_needed, connect_block, verdict};
+use mycoin_consensus::{
+    BlockRuleError, Coins, TxRuleError, Verdict, check_block, coins_needed, connect_block, verdict,
+};
 use mycoin_primitives::{Amount, Block, Height, MAX_MONEY, Network, OutPoint, ScriptBuf, Sequence, TxOut};
 use mycoin_script::ScriptError;
 use mycoin_testkit::builders::{ChainBuilder, TxBuilder, commit, solved};
@@ -38,6 +39,7 @@ fn effects_are_net_and_undo_is_whole() {
     assert_eq!(needed, [of_coinbase(0), of_coinbase(1), of_parent(0), of_parent(1), outpoint, own]);
 
     let effects = chain.check(&block).expect("the block is good");
+    let checked = check_block(block, chain.network()).expect("the block is good");
     let created: Vec<OutPoint> = effects.created.iter().map(|(outpoint, _)| *outpoint).collect();
     // Neither the coin that lived inside the block, nor outputs that nobody can spend, nor the commitment.
     assert_eq!(created, [of_coinbase(0), first_output(&child).0]);
@@ -49,7 +51,7 @@ fn effects_are_net_and_undo_is_whole() {
     assert_eq!(effects.undo.spent[1][0].output, output);
     assert_eq!(effects.undo.spent[1][0].height, Height::new(4));
     assert_eq!(effects.fees, Amount::from_sat(1_500));
-    let wtxids: Vec<_> = effects.script_checks.iter().map(mycoin_consensus::ScriptCheck::wtxid).collect();
+    let wtxids: Vec<_> = effects.script_checks(&checked).iter().map(mycoin_consensus::ScriptCheck::wtxid).collect();
     assert_eq!(wtxids, [parent.compute_wtxid(), child.compute_wtxid()]);
 }
 
@@ -61,9 +63,9 @@ fn overwrites_unspent() {
     let checked = check_block(Arc::clone(&block), chain.network()).expect("the template is good");
     let txid = block.txdata[0].compute_txid();
     for vout in [0, 1] {
-        let coins = HashMap::from([(OutPoint { txid, vout }, coin(1, 1))]);
+        let coins = Coins::from_iter([(OutPoint { txid, vout }, coin(1, 1))]);
         let error = BlockRuleError::OverwritesUnspent { txid };
-        assert_eq!(connect_block(&checked, chain.network(), &chain, &coins).err(), Some(error.clone()));
+        assert_eq!(connect_block(&checked, chain.network(), &chain, coins).err(), Some(error.clone()));
         assert_eq!(error.reject_reason(), "bad-txns-BIP30");
     }
 }
@@ -163,9 +165,9 @@ fn fees_out_of_range() {
     };
     let block = Arc::new(chain.template(rich.iter().map(spend).collect()));
     let checked = check_block(block, chain.network()).expect("the template is good");
-    let coins = HashMap::from(rich);
+    let coins = Coins::from_iter(rich);
     let error = BlockRuleError::FeesOutOfRange { index: 2 };
-    assert_eq!(connect_block(&checked, chain.network(), &chain, &coins).err(), Some(error.clone()));
+    assert_eq!(connect_block(&checked, chain.network(), &chain, coins).err(), Some(error.clone()));
     assert_eq!(error.reject_reason(), "bad-txns-accumulated-fee-outofrange");
 }
 
@@ -175,7 +177,7 @@ fn too_many_signature_operations_with_witnesses() {
     let chain = chain_with_coins(2);
     let (outpoint_1, outpoint_2) = (outpoint(1), outpoint(2));
     let with = |operations: usize, locks: usize| {
-        let mut coins = HashMap::new();
+        let mut coins = Coins::default();
         let mut tx = TxBuilder::new();
         for outpoint in [outpoint_1, outpoint_2].into_iter().take(locks) {
             let mut coin = coin(1_000, 1);
@@ -185,7 +187,7 @@ fn too_many_signature_operations_with_witnesses() {
         }
         let tx = tx.pay(ScriptBuf::from_bytes(vec![0xac; operations]), Amount::ZERO).unsigned();
         let checked = check_block(Arc::new(chain.template(vec![tx])), chain.network()).expect("good by itself");
-        connect_block(&checked, chain.network(), &chain, &coins).err()
+        connect_block(&checked, chain.network(), &chain, coins).err()
     };
     assert_eq!(with(19_999, 1), None);
     let error = BlockRuleError::TooManySignatureOperations { index: 1, cost: 80_002 };

@@ -1,6 +1,5 @@
 //! Blocks with two faults: the reason for refusing them is the one that Bitcoin Core comes upon first.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use mycoin_consensus::{check_block, check_header, check_header_in_context, connect_block, witness_commitment_script};
@@ -177,8 +176,8 @@ fn check_connecting(
     change(&mut block);
     commit(&mut block);
     let checked = check_block(Arc::new(block), chain.network()).expect("the block alone is good");
-    let coins: HashMap<OutPoint, Coin> = coins.iter().copied().cloned().collect();
-    let reason = connect_block(&checked, chain.network(), chain, &coins).err().map(|error| error.reject_reason());
+    let coins = coins.iter().copied().cloned().collect();
+    let reason = connect_block(&checked, chain.network(), chain, coins).err().map(|error| error.reject_reason());
     assert_eq!(reason.unwrap_or_default(), expected);
 }
 
