@@ -1,9 +1,9 @@
 //! The pool itself: entries, who spends what, and the totals that stay consistent as entries come and go.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mycoin_primitives::{Amount, Coin, FeeRate, Height, Network, OutPoint, Transaction, Txid, Wtxid};
+use mycoin_primitives::{Amount, Coin, FeeRate, Height, IdMap, Network, OutPoint, Transaction, Txid, Wtxid};
 use mycoin_script::SignatureCache;
 
 use crate::CoinSource;
@@ -104,9 +104,9 @@ pub struct Mempool {
     pub(crate) network: Network,
     pub(crate) limits: MempoolLimits,
     pub(crate) signatures: Arc<SignatureCache>,
-    pub(crate) entries: HashMap<Txid, Entry>,
-    by_wtxid: HashMap<Wtxid, Txid>,
-    spenders: HashMap<OutPoint, Txid>,
+    pub(crate) entries: IdMap<Txid, Entry>,
+    by_wtxid: IdMap<Wtxid, Txid>,
+    spenders: IdMap<OutPoint, Txid>,
     /// Who is evicted first. The key is the entry's `descendant_score` as it stands.
     by_score: BTreeSet<(Rate, Txid)>,
     by_time: BTreeSet<(u64, Txid)>,
@@ -126,9 +126,9 @@ impl Mempool {
             network,
             limits,
             signatures: Arc::new(SignatureCache::new(0, [0; 32])),
-            entries: HashMap::new(),
-            by_wtxid: HashMap::new(),
-            spenders: HashMap::new(),
+            entries: IdMap::default(),
+            by_wtxid: IdMap::default(),
+            spenders: IdMap::default(),
             by_score: BTreeSet::new(),
             by_time: BTreeSet::new(),
             vsize: 0,
@@ -278,6 +278,16 @@ impl Mempool {
         self.entries.insert(txid, entry);
     }
 
+    /// Takes out what a block confirmed; mostly nothing that waits depends on it.
+    pub(crate) fn remove_confirmed(&mut self, txid: Txid) {
+        let is_alone = |entry: &Entry| entry.parents.is_empty() && entry.children.is_empty();
+        if self.entries.get(&txid).is_some_and(is_alone) {
+            self.take_out(txid, RemovalReason::Confirmed);
+        } else {
+            self.remove_all(&BTreeSet::from([txid]), RemovalReason::Confirmed);
+        }
+    }
+
     /// Takes entries out and tells why. Whoever depends on them stays only if a block confirmed them.
     pub(crate) fn remove_all(&mut self, txids: &BTreeSet<Txid>, reason: RemovalReason) {
         // Relatives are found before any link is cut: what stands between two of them may go as well.
@@ -293,9 +303,13 @@ impl Mempool {
             }
         }
         for txid in txids {
-            if let Some(entry) = self.unlink(txid) {
-                self.events.push(MempoolEvent::Removed { txid: *txid, wtxid: entry.wtxid, reason });
-            }
+            self.take_out(*txid, reason);
+        }
+    }
+
+    fn take_out(&mut self, txid: Txid, reason: RemovalReason) {
+        if let Some(entry) = self.unlink(&txid) {
+            self.events.push(MempoolEvent::Removed { txid, wtxid: entry.wtxid, reason });
         }
     }
 
@@ -350,7 +364,7 @@ impl Mempool {
         let everything = sum(&self.entries.keys().copied().collect());
         assert_eq!((everything.vsize, everything.fees), (self.vsize, self.fees));
         assert_eq!(self.memory, self.entries.values().map(|entry| entry.memory).sum::<usize>());
-        let mut spenders = HashMap::new();
+        let mut spenders = IdMap::default();
         for (txid, entry) in &self.entries {
             assert_eq!(entry.tx.compute_txid(), *txid);
             assert_eq!(self.by_wtxid.get(&entry.wtxid), Some(txid));

@@ -1,10 +1,10 @@
 //! Following the chain: what a block confirms leaves, what a reorganisation undoes comes back.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use mycoin_consensus::HeaderBranch;
-use mycoin_primitives::{Block, Transaction, Txid, Wtxid};
+use mycoin_primitives::{Block, Transaction, TxIn, Txid, Wtxid};
 
 use crate::CoinSource;
 use crate::accept::{Origin, Tip};
@@ -25,7 +25,7 @@ impl Mempool {
         for tx in block.txdata.iter().filter(|tx| !tx.is_coinbase()) {
             if let Some(txid) = self.same(tx) {
                 // Its ancestors stand earlier in the block, so they have gone; its descendants go on waiting.
-                self.remove_all(&BTreeSet::from([txid]), RemovalReason::Confirmed);
+                self.remove_confirmed(txid);
             } else {
                 let conflicts = self.direct_conflicts(tx).into_values().collect();
                 let gone = self.descendants_of(&conflicts);
@@ -35,11 +35,17 @@ impl Mempool {
         self.rolling.block_connected(now, self.memory(), self.limits.memory);
     }
 
-    /// The waiting transaction with the same id, whatever its witness. Mostly it is the same in all, which is told without a hash.
+    /// The waiting transaction with the same id, whatever its witness: an id stands for all the rest, so that no hash is needed.
     fn same(&self, tx: &Transaction) -> Option<Txid> {
         let spender = self.spender(&tx.input.first()?.previous_output)?;
-        let entry = self.entry(&spender)?;
-        (*entry.tx == *tx || spender == tx.compute_txid()).then_some(spender)
+        let waiting = &self.entry(&spender)?.tx;
+        let without_witness = |input: &TxIn| (input.previous_output, input.sequence);
+        let is_same = waiting.version == tx.version
+            && waiting.lock_time == tx.lock_time
+            && waiting.input.iter().map(without_witness).eq(tx.input.iter().map(without_witness))
+            && waiting.input.iter().map(|input| &input.script_sig).eq(tx.input.iter().map(|input| &input.script_sig))
+            && waiting.output == tx.output;
+        is_same.then_some(spender)
     }
 
     /// A block is no longer the tip. Its transactions come back with [`Mempool::revalidate`], which must be called when

@@ -375,6 +375,10 @@ impl Node {
                     Event::TransactionAdded(TransactionAdded { txid, wtxid, fee: fee.to_sat(), vsize })
                 }
                 MempoolEvent::Removed { txid, reason, .. } => {
+                    // A block confirms thousands: nothing is written for nobody.
+                    if self.events.receiver_count() == 0 {
+                        continue;
+                    }
                     Event::TransactionRemoved(TransactionRemoved { txid, reason: removal_word(&reason).to_owned() })
                 }
             };
