@@ -258,7 +258,7 @@ impl Node {
             } else if ctx.world.header_height(&block.header.prev_blockhash).is_some() {
                 self.download.judged.insert(hash);
                 self.announce_whole_early(ctx, &block);
-                ctx.actions.push(Action::SubmitBlock { peer: id, block });
+                ctx.actions.push(Action::SubmitBlock { peer: id, block: block.into() });
             } else {
                 self.ask_headers_from_here(ctx, id);
             }

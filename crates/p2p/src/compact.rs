@@ -7,15 +7,15 @@
 //! Only version 2 is spoken: short ids are made of wtxids. Source: BIP152; Bitcoin Core `PartiallyDownloadedBlock`,
 //! blockencodings.cpp.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use mycoin_primitives::bitcoin::WitnessMerkleNode;
 use mycoin_primitives::bitcoin::bip152::{HeaderAndShortIds, PrefilledTransaction, ShortId};
 use mycoin_primitives::hashes::{Hash as _, HashEngine as _, sha256d};
-use mycoin_primitives::{Block, Header, Transaction, Txid, Wtxid};
+use mycoin_primitives::{Block, Header, IdMap, IdState, Transaction, Txid, Wtxid};
 
+use crate::BlockParts;
 use crate::limits::BLOCK_TRANSACTIONS_MAX;
 
 /// The version that we speak: short ids are made of wtxids.
@@ -79,10 +79,10 @@ impl CompactError {
     }
 }
 
-/// A whole block whose transactions are those that its header names, with their wtxids, which cost a hash each.
+/// A block that has all its transactions, those that its header names, with their wtxids, which cost a hash each.
 #[derive(Debug, Clone)]
 pub(crate) struct WholeBlock {
-    pub(crate) block: Arc<Block>,
+    pub(crate) block: BlockParts,
     wtxids: Vec<Wtxid>,
     /// Known where the block was checked here; shared, for they are wanted once more when it is the tip.
     txids: Option<Arc<[Txid]>>,
@@ -93,21 +93,22 @@ impl WholeBlock {
     ///
     /// Source: Bitcoin Core `IsBlockMutated`, validation.cpp.
     pub(crate) fn check(block: Arc<Block>) -> Option<Self> {
-        let wtxids = wtxids_of(&block);
-        Self::check_named(block, wtxids)
+        let block = BlockParts::from(block);
+        let (txids, wtxids) = (txids_of(&block), wtxids_of(&block));
+        Self::check_named(block, txids, wtxids)
     }
 
-    /// The same where the wtxids are known.
-    fn check_named(block: Arc<Block>, wtxids: Vec<Wtxid>) -> Option<Self> {
-        let txids: Arc<[Txid]> = txids_of(&block);
+    /// The same where the names are known.
+    fn check_named(block: BlockParts, txids: Arc<[Txid]>, wtxids: Vec<Wtxid>) -> Option<Self> {
         let leaves = txids.iter().map(|txid| txid.to_byte_array()).collect();
-        let is_named = unmutated_root(leaves)? == block.header.merkle_root.to_byte_array();
+        let is_named = unmutated_root(leaves)? == block.header().merkle_root.to_byte_array();
         let whole = Self { block, wtxids, txids: Some(txids) };
         (is_named && whole.has_right_witnesses()).then_some(whole)
     }
 
     /// For blocks that were judged, or that the server found sound.
     pub(crate) fn trust(block: Arc<Block>) -> Self {
+        let block = BlockParts::from(block);
         let wtxids = wtxids_of(&block);
         Self { block, wtxids, txids: None }
     }
@@ -120,11 +121,11 @@ impl WholeBlock {
 
     /// The witnesses are those that the coinbase commits to; without a commitment there are none (BIP141).
     fn has_right_witnesses(&self) -> bool {
-        let Some(coinbase) = self.block.txdata.first().filter(|tx| tx.is_coinbase()) else { return false };
+        let Some(coinbase) = self.block.get(0).filter(|tx| tx.is_coinbase()) else { return false };
         let commits = |script: &&[u8]| script.len() >= 38 && script.starts_with(&[0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed]);
         let mut scripts = coinbase.output.iter().map(|output| output.script_pubkey.as_bytes());
         let Some(commitment) = scripts.rfind(commits).and_then(|script| script.get(6..38)) else {
-            return self.block.txdata.iter().all(|tx| tx.input.iter().all(|input| input.witness.is_empty()));
+            return self.block.transactions().all(|tx| tx.input.iter().all(|input| input.witness.is_empty()));
         };
         let reserved = coinbase.input.first().filter(|input| input.witness.len() == 1);
         let reserved = reserved.and_then(|input| input.witness.nth(0)).filter(|value| value.len() == 32);
@@ -140,10 +141,10 @@ impl WholeBlock {
 
     /// The compact block, with the coinbase, which nobody has before.
     pub(crate) fn compact(&self, nonce: u64) -> HeaderAndShortIds {
-        let keys = ShortId::calculate_siphash_keys(&self.block.header, nonce);
-        let coinbase = self.block.txdata.first().map(|tx| PrefilledTransaction { idx: 0, tx: tx.clone() });
+        let keys = ShortId::calculate_siphash_keys(self.block.header(), nonce);
+        let coinbase = self.block.get(0).map(|tx| PrefilledTransaction { idx: 0, tx: tx.clone() });
         HeaderAndShortIds {
-            header: self.block.header,
+            header: *self.block.header(),
             nonce,
             short_ids: self.wtxids.iter().skip(1).map(|wtxid| ShortId::with_siphash_keys(wtxid, keys)).collect(),
             prefilled_txs: coinbase.into_iter().collect(),
@@ -151,12 +152,12 @@ impl WholeBlock {
     }
 }
 
-fn txids_of(block: &Block) -> Arc<[Txid]> {
-    block.txdata.iter().map(Transaction::compute_txid).collect()
+fn txids_of(block: &BlockParts) -> Arc<[Txid]> {
+    block.transactions().map(Transaction::compute_txid).collect()
 }
 
-fn wtxids_of(block: &Block) -> Vec<Wtxid> {
-    block.txdata.iter().map(Transaction::compute_wtxid).collect()
+fn wtxids_of(block: &BlockParts) -> Vec<Wtxid> {
+    block.transactions().map(Transaction::compute_wtxid).collect()
 }
 
 /// The root over `level`; `None` when two neighbours are the same, by which two lists have one root (CVE-2012-2459).
@@ -181,10 +182,13 @@ fn parent_of(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
 }
 
 /// What asks for transactions that may be in a block: it stops asking by [`ControlFlow::Break`].
-pub(crate) type Visitor<'a> = dyn FnMut(&Wtxid, &Arc<Transaction>) -> ControlFlow<()> + 'a;
+pub(crate) type Visitor<'a> = dyn FnMut(&Names, &Arc<Transaction>) -> ControlFlow<()> + 'a;
 
-/// A transaction and its name, where it is here.
-type Place = Option<(Arc<Transaction>, Wtxid)>;
+/// What a transaction is called: without its witnesses and with them.
+pub(crate) type Names = (Txid, Wtxid);
+
+/// A transaction and its names, where it is here.
+type Place = Option<(Arc<Transaction>, Names)>;
 
 /// A block that is being put together.
 #[derive(Debug)]
@@ -206,7 +210,7 @@ impl Reconstruction {
     ) -> Result<Self, CompactError> {
         let mut places = prefilled(compact)?;
         let free = places.iter().enumerate().filter(|(_, place)| place.is_none()).map(|(index, _)| index);
-        let by_id: BTreeMap<ShortId, usize> = compact.short_ids.iter().copied().zip(free).collect();
+        let by_id: IdMap<ShortId, usize> = compact.short_ids.iter().copied().zip(free).collect();
         if by_id.len() != compact.short_ids.len() {
             return Err(CompactError::ShortIdsCollide);
         }
@@ -230,14 +234,13 @@ impl Reconstruction {
         if count != missing {
             return Err(CompactError::WrongCount { given: count, missing });
         }
-        let mut given = given.into_iter().map(|transaction| (transaction.compute_wtxid(), transaction));
-        let whole = self.places.into_iter().map(|place| match place {
-            Some((transaction, wtxid)) => Some((wtxid, Arc::unwrap_or_clone(transaction))),
-            None => given.next(),
-        });
-        let (wtxids, txdata): (Vec<Wtxid>, Vec<Transaction>) = whole.flatten().unzip();
-        let block = Block { header: self.header, txdata };
-        WholeBlock::check_named(Arc::new(block), wtxids).ok_or(CompactError::Mutated)
+        let mut given = given.into_iter().map(|transaction| named(Arc::new(transaction)));
+        let whole: Vec<_> = self.places.into_iter().filter_map(|place| place.or_else(|| given.next())).collect();
+        let txids = whole.iter().map(|(_, (txid, _))| *txid).collect();
+        let wtxids = whole.iter().map(|(_, (_, wtxid))| *wtxid).collect();
+        let transactions = whole.into_iter().map(|(transaction, _)| transaction).collect();
+        let block = BlockParts::Parts { header: self.header, transactions };
+        WholeBlock::check_named(block, txids, wtxids).ok_or(CompactError::Mutated)
     }
 }
 
@@ -263,40 +266,47 @@ fn prefilled(compact: &HeaderAndShortIds) -> Result<Vec<Place>, CompactError> {
         if prefilled.tx.input.is_empty() && prefilled.tx.output.is_empty() {
             return Err(CompactError::PrefilledEmpty { index });
         }
-        *place = Some((Arc::new(prefilled.tx.clone()), prefilled.tx.compute_wtxid()));
+        *place = Some(named(Arc::new(prefilled.tx.clone())));
     }
     Ok(places)
+}
+
+fn named(transaction: Arc<Transaction>) -> (Arc<Transaction>, Names) {
+    let names = (transaction.compute_txid(), transaction.compute_wtxid());
+    (transaction, names)
 }
 
 /// The search for transactions that fit short ids. Most candidates fit none, so that case is the fast one.
 struct Search<'a> {
     keys: (u64, u64),
-    by_id: &'a BTreeMap<ShortId, usize>,
+    by_id: &'a IdMap<ShortId, usize>,
     places: &'a mut [Place],
     /// What was found for each place; a place stays empty when two transactions fit it.
-    found: BTreeMap<usize, Wtxid>,
+    found: IdMap<usize, Wtxid>,
 }
 
 impl<'a> Search<'a> {
-    fn new(compact: &HeaderAndShortIds, by_id: &'a BTreeMap<ShortId, usize>, places: &'a mut [Place]) -> Self {
+    fn new(compact: &HeaderAndShortIds, by_id: &'a IdMap<ShortId, usize>, places: &'a mut [Place]) -> Self {
         let keys = ShortId::calculate_siphash_keys(&compact.header, compact.nonce);
-        Self { keys, by_id, places, found: BTreeMap::new() }
+        let found = IdMap::with_capacity_and_hasher(by_id.len(), IdState::default());
+        Self { keys, by_id, places, found }
     }
 
     fn run(mut self, candidates: impl FnOnce(&mut Visitor<'_>)) {
         if !self.by_id.is_empty() {
-            candidates(&mut |wtxid, transaction| self.try_one(wtxid, transaction));
+            candidates(&mut |names, transaction| self.try_one(names, transaction));
         }
     }
 
-    fn try_one(&mut self, wtxid: &Wtxid, transaction: &Arc<Transaction>) -> ControlFlow<()> {
+    fn try_one(&mut self, names: &Names, transaction: &Arc<Transaction>) -> ControlFlow<()> {
+        let (_, wtxid) = names;
         let Some(&index) = self.by_id.get(&ShortId::with_siphash_keys(wtxid, self.keys)) else {
             return ControlFlow::Continue(());
         };
         let Some(place) = self.places.get_mut(index) else { return ControlFlow::Continue(()) };
         match self.found.get(&index) {
             None => {
-                *place = Some((Arc::clone(transaction), *wtxid));
+                *place = Some((Arc::clone(transaction), *names));
                 self.found.insert(index, *wtxid);
             }
             // The same one from another source.

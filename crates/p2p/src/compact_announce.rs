@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mycoin_primitives::{Block, BlockHash};
+use mycoin_primitives::{Block, BlockHash, Header};
 
 use crate::PeerId;
 use crate::compact::{self, WholeBlock};
@@ -47,7 +47,7 @@ impl Node {
     ///
     /// Source: Bitcoin Core `NewPoWValidBlock`, net_processing.cpp.
     pub(crate) fn announce_early(&mut self, ctx: &mut Context<'_>, whole: WholeBlock) {
-        let header = whole.block.header;
+        let header = *whole.block.header();
         let Some(height) = ctx.world.header_height(&header.block_hash()) else { return };
         self.compact.announced_early = height;
         self.compact.served.is_ahead_of_verdict(header.block_hash());
@@ -62,7 +62,7 @@ impl Node {
 
     /// The block that came whole, if it may be announced early.
     pub(crate) fn announce_whole_early(&mut self, ctx: &mut Context<'_>, block: &Arc<Block>) {
-        if self.may_announce_early(ctx, block)
+        if self.may_announce_early(ctx, &block.header)
             && let Some(whole) = WholeBlock::check(Arc::clone(block))
         {
             self.announce_early(ctx, whole);
@@ -71,16 +71,16 @@ impl Node {
 
     /// The same for a block that the server found sound before it connects it.
     pub(crate) fn announce_sound_early(&mut self, ctx: &mut Context<'_>, block: Arc<Block>) {
-        if self.may_announce_early(ctx, &block) {
+        if self.may_announce_early(ctx, &block.header) {
             self.announce_early(ctx, WholeBlock::trust(block));
         }
     }
 
-    pub(crate) fn may_announce_early(&self, ctx: &Context<'_>, block: &Block) -> bool {
-        let height = ctx.world.header_height(&block.block_hash());
+    pub(crate) fn may_announce_early(&self, ctx: &Context<'_>, header: &Header) -> bool {
+        let height = ctx.world.header_height(&header.block_hash());
         height.is_some_and(|height| height > self.compact.announced_early)
-            && ctx.world.tip().1 == block.header.prev_blockhash
+            && ctx.world.tip().1 == header.prev_blockhash
             && !ctx.world.is_syncing()
-            && self.peers.values().any(|peer| peer.takes_compact(&block.header))
+            && self.peers.values().any(|peer| peer.takes_compact(header))
     }
 }

@@ -13,7 +13,7 @@ use mycoin_primitives::bitcoin::bip152::{BlockTransactions, BlockTransactionsReq
 use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
 use mycoin_primitives::{BlockHash, Header, Height, Transaction, Work, Wtxid};
 
-use crate::compact::{self, CompactError, Reconstruction, WholeBlock};
+use crate::compact::{self, CompactError, Names, Reconstruction, WholeBlock};
 use crate::compact_serve::{Latest, is_within};
 use crate::limits::{
     BLOCKS_IN_FLIGHT_PER_PEER, BLOCKS_WANTED_MAX, COMPACT_AHEAD_MAX, COMPACT_DEPTH_MAX, COMPACT_DOWNLOADS_PER_BLOCK,
@@ -61,7 +61,7 @@ pub(crate) struct CompactRelay {
     /// Whom we asked to announce by compact blocks, in the order in which they last gave a new one.
     pub(crate) announcers: VecDeque<PeerId>,
     /// Transactions that came lately and are not in the mempool.
-    extra: VecDeque<(Wtxid, Arc<Transaction>)>,
+    extra: VecDeque<(Names, Arc<Transaction>)>,
     /// The height of the latest block that was announced before its verdict.
     pub(crate) announced_early: Height,
     pub(crate) served: Latest,
@@ -76,11 +76,11 @@ impl CompactRelay {
     ///
     /// Source: Bitcoin Core `AddToCompactExtraTransactions`, net_processing.cpp.
     pub(crate) fn keep_extra(&mut self, wtxid: Wtxid, transaction: &Arc<Transaction>) {
-        let is_here = self.extra.iter().any(|(known, _)| *known == wtxid);
+        let is_here = self.extra.iter().any(|((_, known), _)| *known == wtxid);
         if is_here || transaction.weight().to_wu() > EXTRA_TRANSACTION_WEIGHT_MAX {
             return;
         }
-        self.extra.push_back((wtxid, Arc::clone(transaction)));
+        self.extra.push_back(((transaction.compute_txid(), wtxid), Arc::clone(transaction)));
         if self.extra.len() > EXTRA_TRANSACTIONS_MAX {
             self.extra.pop_front();
         }
@@ -217,13 +217,13 @@ impl Node {
         let extra = &self.compact.extra;
         Reconstruction::begin(compact, |visit| {
             let mut is_done = false;
-            ctx.world.mempool_transactions(&mut |wtxid, transaction| {
-                let flow = visit(wtxid, transaction);
+            ctx.world.mempool_transactions(&mut |names, transaction| {
+                let flow = visit(names, transaction);
                 is_done = flow.is_break();
                 flow
             });
             if !is_done {
-                let _ = extra.iter().try_for_each(|(wtxid, transaction)| visit(wtxid, transaction));
+                let _ = extra.iter().try_for_each(|(names, transaction)| visit(names, transaction));
             }
         })
     }
@@ -308,8 +308,8 @@ impl Node {
         });
         self.download.judge(hash);
         self.compact.judged.insert(hash, id);
-        let block = Arc::clone(&whole.block);
-        if self.may_announce_early(ctx, &block) {
+        let block = whole.block.clone();
+        if self.may_announce_early(ctx, block.header()) {
             self.announce_early(ctx, whole);
         } else {
             self.compact.last_judged = Some(whole);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mycoin_primitives::bitcoin::bip152::{BlockTransactions, BlockTransactionsRequest, HeaderAndShortIds};
 use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
-use mycoin_primitives::{Block, BlockHash, Header};
+use mycoin_primitives::{BlockHash, Header};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 
@@ -14,12 +14,14 @@ use crate::message::Message;
 use crate::misbehavior::Offence;
 use crate::node::{Context, Node};
 use crate::peer::Peer;
-use crate::{PeerId, World};
+use crate::{BlockParts, PeerId, World};
 
 /// The block that is asked for most, ready to be given.
 #[derive(Debug, Default)]
 pub(crate) struct Latest {
     ready: Option<(BlockHash, WholeBlock, Arc<HeaderAndShortIds>)>,
+    /// The one before, until there is time to give its memory back.
+    pub(crate) overtaken: Option<WholeBlock>,
     /// A block that was announced and has no verdict yet.
     unjudged: Option<BlockHash>,
 }
@@ -29,7 +31,8 @@ impl Latest {
     pub(crate) fn set(&mut self, whole: WholeBlock, rng: &mut StdRng) -> (BlockHash, Arc<HeaderAndShortIds>) {
         let hash = whole.block.block_hash();
         let compact = Arc::new(whole.compact(rng.random()));
-        self.ready = Some((hash, whole, Arc::clone(&compact)));
+        let before = self.ready.replace((hash, whole, Arc::clone(&compact)));
+        self.overtaken = before.map(|(_, whole, _)| whole);
         (hash, compact)
     }
 
@@ -45,8 +48,8 @@ impl Latest {
         self.unjudged = Some(hash);
     }
 
-    fn block(&self, hash: &BlockHash) -> Option<Arc<Block>> {
-        self.whole(hash).map(|whole| Arc::clone(&whole.block))
+    fn block(&self, hash: &BlockHash) -> Option<BlockParts> {
+        self.whole(hash).map(|whole| whole.block.clone())
     }
 
     /// The block, if it is that one.
@@ -146,14 +149,14 @@ impl Node {
             }
             return;
         }
-        let Some(block) = latest.or_else(|| ctx.world.block(&hash)) else { return };
-        let place = |index: &u64| usize::try_from(*index).ok().and_then(|index| block.txdata.get(index)).cloned();
+        let Some(block) = latest.or_else(|| ctx.world.block(&hash).map(BlockParts::from)) else { return };
+        let place = |index: &u64| usize::try_from(*index).ok().and_then(|index| block.get(index)).cloned();
         let transactions: Option<Vec<_>> = request.indexes.iter().map(place).collect();
         match transactions {
             Some(transactions) => {
                 ctx.send(id, Message::BlockTransactions(BlockTransactions { block_hash: hash, transactions }));
             }
-            None => self.blame(ctx, id, Offence::BlockTransactionsOutOfRange { transactions: block.txdata.len() }),
+            None => self.blame(ctx, id, Offence::BlockTransactionsOutOfRange { transactions: block.len() }),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use mycoin_primitives::{Block, BlockHash, Header, Transaction};
 
+use crate::BlockParts;
 use crate::codec::CodecError;
 use crate::message::Message;
 use crate::misbehavior::Offence;
@@ -153,7 +154,7 @@ pub enum Action {
         /// Who sent it.
         peer: PeerId,
         /// The block.
-        block: Arc<Block>,
+        block: BlockParts,
     },
     /// Judge a transaction.
     SubmitTransaction {

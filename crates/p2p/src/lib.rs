@@ -41,6 +41,7 @@ mod net;
 mod node;
 mod orphans;
 mod packages;
+mod parts;
 mod peer;
 mod peer_info;
 mod presync;
@@ -62,6 +63,7 @@ pub use message::{Message, PayloadError};
 pub use misbehavior::{FilterProblem, LogBudget, Offence};
 pub use net::{P2p, P2pConfig, P2pError, P2pHandle};
 pub use node::{Node, NodeConfig};
+pub use parts::BlockParts;
 pub use peer_info::{AddedPeer, ConnectionKind, KnownNode, NetTotals, PeerInfo, TransportProtocol};
 pub use time::Time;
 pub use world::{

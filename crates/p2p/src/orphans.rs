@@ -126,6 +126,10 @@ impl Orphans {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
     pub(crate) fn contains(&self, wtxid: &Wtxid) -> bool {
         self.kept.contains_key(wtxid)
     }

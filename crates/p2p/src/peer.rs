@@ -1,13 +1,14 @@
 //! What we know about one peer.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::Hash;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mycoin_primitives::bitcoin::p2p::ServiceFlags;
 use mycoin_primitives::bitcoin::p2p::message_blockdata::Inventory;
-use mycoin_primitives::{BlockHash, FeeRate, Height, Txid, Wtxid};
+use mycoin_primitives::{BlockHash, FeeRate, Height, IdSet, Txid, Wtxid};
 
 use crate::address_relay::PeerAddresses;
 use crate::compact_relay::PeerCompact;
@@ -44,14 +45,14 @@ pub(crate) struct Introduction {
 /// A set that forgets its oldest members.
 #[derive(Debug)]
 pub(crate) struct RecentSet<T> {
-    members: BTreeSet<T>,
+    members: IdSet<T>,
     order: VecDeque<T>,
     limit: usize,
 }
 
-impl<T: Copy + Ord> RecentSet<T> {
+impl<T: Copy + Eq + Hash> RecentSet<T> {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { members: BTreeSet::new(), order: VecDeque::new(), limit }
+        Self { members: IdSet::default(), order: VecDeque::new(), limit }
     }
 
     /// Adds `item`; whether it is new.

@@ -404,15 +404,19 @@ impl Node {
             return;
         }
         let Some(whole) = self.whole_tip(ctx) else { return };
+        let has_orphans = !self.transactions.orphans.is_empty();
         let mut parents = BTreeSet::new();
-        for (transaction, (txid, wtxid)) in whole.block.txdata.iter().zip(whole.names()) {
+        self.compact.served.overtaken = None;
+        for (transaction, (txid, wtxid)) in whole.block.transactions().zip(whole.names()) {
             let keys = [TransactionKey::Wtxid(wtxid), TransactionKey::Txid(txid)];
             for key in keys {
                 self.transactions.confirmed.insert(key);
             }
             self.transaction_settled(&keys);
-            self.transactions.orphans.remove_spenders(transaction);
-            parents.insert(txid);
+            if has_orphans {
+                self.transactions.orphans.remove_spenders(transaction);
+                parents.insert(txid);
+            }
         }
         for parent in parents {
             self.adopt_children(ctx, &parent);

@@ -49,8 +49,9 @@ pub trait World {
     fn transaction_by_txid(&self, txid: &Txid) -> Option<Arc<Transaction>>;
     /// Up to `max` transactions of the mempool, parents before children, which a new peer is told about.
     fn waiting_transactions(&self, max: usize) -> Vec<WaitingTransaction>;
-    /// Shows the mempool's transactions, in any order, until `visit` breaks off; quickly, for a block waits for it.
-    fn mempool_transactions(&self, visit: &mut dyn FnMut(&Wtxid, &Arc<Transaction>) -> ControlFlow<()>);
+    /// Shows the mempool's transactions with their names, in any order, until `visit` breaks off; quickly, for a block waits for
+    /// it.
+    fn mempool_transactions(&self, visit: &mut dyn FnMut(&(Txid, Wtxid), &Arc<Transaction>) -> ControlFlow<()>);
     /// Whether compact filters are given to peers (BIP157); the service bit follows from it.
     fn serves_filters(&self) -> bool {
         false

@@ -126,8 +126,8 @@ impl World for Node {
         waiting.collect()
     }
 
-    fn mempool_transactions(&self, visit: &mut dyn FnMut(&Wtxid, &Arc<Transaction>) -> ControlFlow<()>) {
-        let _ = self.mempool().entries().try_for_each(|entry| visit(&entry.wtxid, &entry.tx));
+    fn mempool_transactions(&self, visit: &mut dyn FnMut(&(Txid, Wtxid), &Arc<Transaction>) -> ControlFlow<()>) {
+        let _ = self.mempool().entries().try_for_each(|entry| visit(&(entry.txid, entry.wtxid), &entry.tx));
     }
 
     fn serves_filters(&self) -> bool {

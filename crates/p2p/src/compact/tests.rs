@@ -69,6 +69,10 @@ fn transaction(number: u32) -> Transaction {
     }
 }
 
+fn names(transaction: &Transaction) -> Names {
+    (transaction.compute_txid(), transaction.compute_wtxid())
+}
+
 /// A block of a coinbase and `count` payments, with the right roots and no proof of work.
 fn block(count: u32) -> Block {
     let mut coinbase = transaction(0);
@@ -98,7 +102,7 @@ fn whole(count: u32) -> WholeBlock {
 /// Puts a block together from `known`.
 fn begin(compact: &HeaderAndShortIds, known: &[&Transaction]) -> Result<Reconstruction, CompactError> {
     Reconstruction::begin(compact, |visit| {
-        let _ = known.iter().try_for_each(|tx| visit(&tx.compute_wtxid(), &Arc::new((*tx).clone())));
+        let _ = known.iter().try_for_each(|tx| visit(&names(tx), &Arc::new((*tx).clone())));
     })
 }
 
@@ -115,12 +119,16 @@ fn short_ids_are_made_of_the_wtxid_by_the_header_and_the_nonce() {
         let whole = whole(5);
         let compact = whole.compact(nonce);
         let ids: Vec<[u8; 6]> = compact.short_ids.iter().map(|id| id.to_bytes()).collect();
-        let header = &whole.block.header;
+        let header = whole.block.header();
         let expected = |tx: &Transaction| short_id(header, nonce, &tx.compute_wtxid());
-        assert_eq!(ids, whole.block.txdata.iter().skip(1).map(expected).collect::<Vec<_>>());
+        assert_eq!(ids, whole.block.whole().txdata.iter().skip(1).map(expected).collect::<Vec<_>>());
         assert_ne!(
             ids[0],
-            short_id(header, nonce, &Wtxid::from_byte_array(whole.block.txdata[1].compute_txid().to_byte_array(),))
+            short_id(
+                header,
+                nonce,
+                &Wtxid::from_byte_array(whole.block.whole().txdata[1].compute_txid().to_byte_array(),)
+            )
         );
     }
 }
@@ -128,24 +136,26 @@ fn short_ids_are_made_of_the_wtxid_by_the_header_and_the_nonce() {
 #[test]
 fn a_block_comes_back_whole_from_the_mempool() {
     let whole = whole(6);
-    let txs = &whole.block.txdata;
+    let block = whole.block.whole();
+    let txs = &block.txdata;
     let compact = whole.compact(3);
     let strangers: Vec<Transaction> = (100..200).map(transaction).collect();
     let known: Vec<&Transaction> = strangers.iter().chain(txs.iter().skip(1).rev()).collect();
     let found = begin(&compact, &known).expect("no collision");
     assert_eq!(found.missing(), [0; 0]);
-    assert_eq!(found.fill(vec![]).expect("the same").block, whole.block);
+    assert_eq!(found.fill(vec![]).expect("the same").block.whole(), whole.block.whole());
 }
 
 #[test]
 fn what_is_missing_is_named_in_order_and_filled_in() {
     let whole = whole(6);
-    let txs = &whole.block.txdata;
+    let block = whole.block.whole();
+    let txs = &block.txdata;
     let compact = whole.compact(3);
     let begin = || begin(&compact, &[&txs[2], &txs[5]]).expect("no collision");
     assert_eq!(begin().missing(), [1, 3, 4, 6]);
     let rest = |places: &[usize]| places.iter().map(|&i| txs[i].clone()).collect::<Vec<_>>();
-    assert_eq!(begin().fill(rest(&[1, 3, 4, 6])).expect("the same").block, whole.block);
+    assert_eq!(begin().fill(rest(&[1, 3, 4, 6])).expect("the same").block.whole(), whole.block.whole());
     assert_eq!(begin().fill(rest(&[1, 3, 4])).err(), Some(CompactError::WrongCount { given: 3, missing: 4 }));
     let error = CompactError::WrongCount { given: 5, missing: 4 };
     assert_eq!(begin().fill(rest(&[1, 3, 4, 6, 6])).err(), Some(error));
@@ -155,22 +165,23 @@ fn what_is_missing_is_named_in_order_and_filled_in() {
 #[test]
 fn two_candidates_for_one_place_leave_it_empty_but_the_same_one_twice_does_not() {
     let whole = whole(2);
-    let txs = &whole.block.txdata;
+    let block = whole.block.whole();
+    let txs = &block.txdata;
     let compact = whole.compact(3);
-    let show = |shown: &[(Wtxid, &Transaction)]| {
+    let show = |shown: &[(Names, &Transaction)]| {
         let found = Reconstruction::begin(&compact, |visit| {
-            let _ = shown.iter().try_for_each(|(wtxid, tx)| visit(wtxid, &Arc::new((*tx).clone())));
+            let _ = shown.iter().try_for_each(|(names, tx)| visit(names, &Arc::new((*tx).clone())));
         });
         found.expect("no collision").missing()
     };
-    let wtxid = txs[1].compute_wtxid();
-    assert_eq!(show(&[(wtxid, &txs[1]), (wtxid, &txs[1])]), [2]);
+    let known = names(&txs[1]);
+    assert_eq!(show(&[(known, &txs[1]), (known, &txs[1])]), [2]);
     // A real collision takes 2^48 tries; the search is told of one by the map it asks.
-    let by_id = BTreeMap::from([(ShortId::with_siphash_keys(&wtxid, (1, 2)), 0)]);
+    let by_id = IdMap::from_iter([(ShortId::with_siphash_keys(&known.1, (1, 2)), 0)]);
     let mut places = vec![None];
-    let mut search = Search { keys: (1, 2), by_id: &by_id, places: &mut places, found: BTreeMap::new() };
+    let mut search = Search { keys: (1, 2), by_id: &by_id, places: &mut places, found: IdMap::default() };
     search.found.insert(0, Wtxid::from_byte_array([1; 32]));
-    let _ = search.try_one(&wtxid, &Arc::new(txs[1].clone()));
+    let _ = search.try_one(&known, &Arc::new(txs[1].clone()));
     assert_eq!(places, [None], "asked for rather than guessed");
 }
 
@@ -180,10 +191,11 @@ fn the_search_ends_when_all_is_found() {
     let compact = whole.compact(3);
     let mut shown = 0;
     let found = Reconstruction::begin(&compact, |visit| {
-        let all = whole.block.txdata.iter().skip(1).chain(&whole.block.txdata).cloned().map(Arc::new);
+        let block = whole.block.whole();
+        let all = block.txdata.iter().skip(1).chain(&block.txdata).cloned().map(Arc::new);
         let _ = all.into_iter().try_for_each(|tx| {
             shown += 1;
-            visit(&tx.compute_wtxid(), &tx)
+            visit(&names(&tx), &tx)
         });
     });
     assert!(found.expect("no collision").missing().is_empty());

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
-use mycoin_primitives::{Block, Header, Transaction};
+use mycoin_primitives::{Header, Transaction};
 
 use super::connection::Totals;
 use super::driver::Input;
-use crate::{BlockVerdict, Event, HeadersVerdict, Host, PackageVerdict, PeerId, TransactionVerdict};
+use crate::{BlockParts, BlockVerdict, Event, HeadersVerdict, Host, PackageVerdict, PeerId, TransactionVerdict};
 
 /// Something to judge.
 #[derive(Debug)]
 pub(super) enum Job {
     Headers(PeerId, Vec<Header>),
-    Block(PeerId, Arc<Block>),
+    Block(PeerId, BlockParts),
     Transaction(PeerId, Arc<Transaction>),
     Package(PeerId, Arc<Transaction>, Arc<Transaction>),
 }
@@ -113,7 +113,7 @@ fn judge(host: &dyn Host, job: Job) -> Option<Event> {
             Event::HeadersVerdict { peer, last, count: headers.len(), verdict: host.submit_headers(&headers) }
         }
         Job::Block(peer, block) => {
-            Event::BlockVerdict { peer, hash: block.block_hash(), verdict: host.submit_block(block) }
+            Event::BlockVerdict { peer, hash: block.block_hash(), verdict: host.submit_block(block.whole()) }
         }
         Job::Transaction(peer, transaction) => {
             let verdict = host.submit_transaction(Arc::clone(&transaction));
@@ -137,7 +137,7 @@ mod tests {
         let genesis = genesis_block(&Network::regtest());
         let mut queue = Queue::default();
         for peer in 0..3 {
-            queue.push(Job::Block(PeerId(peer), Arc::new(genesis.clone())));
+            queue.push(Job::Block(PeerId(peer), Arc::new(genesis.clone()).into()));
             queue.push(Job::Headers(PeerId(peer), vec![genesis.header]));
             queue.push(Job::Transaction(PeerId(peer), Arc::new(genesis.txdata[0].clone())));
         }

@@ -227,7 +227,7 @@ impl Link {
                     later.push(Event::HeadersVerdict { peer, last, count, verdict: HeadersVerdict::Accepted });
                 }
                 Action::SubmitBlock { peer, block } => {
-                    let hash = block.block_hash();
+                    let (hash, block) = (block.block_hash(), block.whole());
                     self.shelf.headers.retain(|header| header.block_hash() != hash);
                     self.shelf.blocks.push(Arc::clone(&block));
                     self.judged_blocks.push(block);

@@ -117,8 +117,9 @@ impl World for Shelf {
         Vec::new()
     }
 
-    fn mempool_transactions(&self, visit: &mut dyn FnMut(&Wtxid, &Arc<Transaction>) -> ControlFlow<()>) {
-        let _ = self.mempool.iter().try_for_each(|transaction| visit(&transaction.compute_wtxid(), transaction));
+    fn mempool_transactions(&self, visit: &mut dyn FnMut(&(Txid, Wtxid), &Arc<Transaction>) -> ControlFlow<()>) {
+        let names = |transaction: &Transaction| (transaction.compute_txid(), transaction.compute_wtxid());
+        let _ = self.mempool.iter().try_for_each(|transaction| visit(&names(transaction), transaction));
     }
 
     fn min_fee(&self) -> FeeRate {

@@ -139,9 +139,9 @@ fn rest(actions: &[Action], to: u64) -> Option<Vec<u64>> {
     })
 }
 
-fn submitted(actions: &[Action]) -> Option<(PeerId, &Block)> {
+fn submitted(actions: &[Action]) -> Option<(PeerId, Block)> {
     actions.iter().find_map(|action| match action {
-        Action::SubmitBlock { peer, block } => Some((*peer, block.as_ref())),
+        Action::SubmitBlock { peer, block } => Some((*peer, Arc::unwrap_or_clone(block.whole()))),
         _ => None,
     })
 }
@@ -308,7 +308,7 @@ fn a_block_of_known_transactions_needs_no_question() {
     let block = script.next_block(&payments);
     let actions = script.compact(1, &compact(&block));
     assert!(sent(&actions, 1).is_empty());
-    assert_eq!(submitted(&actions), Some((PeerId(1), &block)));
+    assert_eq!(submitted(&actions), Some((PeerId(1), block.clone())));
     script.judge(&actions);
     assert_eq!(script.world.tip().1, block.block_hash());
     assert_eq!(script.node.requests_under_way(), 0);
@@ -327,7 +327,7 @@ fn what_is_missing_is_asked_for_once_and_more_of_it_is_ignored() {
     assert!(script.compact(1, &compact(&block)).is_empty(), "the same again");
     let answer = given(&block, &[1, 3, 4, 5]);
     let actions = script.says(1, answer.clone());
-    assert_eq!(submitted(&actions), Some((PeerId(1), &block)));
+    assert_eq!(submitted(&actions), Some((PeerId(1), block.clone())));
     assert!(script.says(1, answer.clone()).is_empty(), "it is being judged (CVE-2024-35202)");
     script.judge(&actions);
     assert!(script.says(1, answer).is_empty(), "it is here");
@@ -471,7 +471,11 @@ fn three_peers_are_asked_for_the_rest_and_the_last_place_is_for_one_that_we_chos
     assert!(rest(&script.compact(1, &compact(&block)), 1).is_some());
     assert!(rest(&script.compact(2, &compact(&block)), 2).is_some());
     assert!(rest(&script.compact(3, &compact(&block)), 3).is_none(), "the third of those that came to us");
-    assert_eq!(submitted(&script.says(2, given(&block, &[1, 2]))), Some((PeerId(2), &block)), "the second is faster");
+    assert_eq!(
+        submitted(&script.says(2, given(&block, &[1, 2]))),
+        Some((PeerId(2), block.clone())),
+        "the second is faster"
+    );
 
     let mut script = Script::new();
     for peer in 1..=3 {

@@ -212,7 +212,7 @@ impl Simulation {
                 verdict: world.submit_headers(&headers),
             },
             Action::SubmitBlock { peer, block } => {
-                Event::BlockVerdict { peer, hash: block.block_hash(), verdict: world.submit_block(block) }
+                Event::BlockVerdict { peer, hash: block.block_hash(), verdict: world.submit_block(block.whole()) }
             }
             Action::SubmitTransaction { peer, transaction } => {
                 let verdict = world.submit_transaction(Arc::clone(&transaction));

@@ -368,8 +368,10 @@ impl World for ToyWorld {
         self.state().mempool.values().take(max).map(|tx| waiting(tx)).collect()
     }
 
-    fn mempool_transactions(&self, visit: &mut dyn FnMut(&Wtxid, &Arc<Transaction>) -> ControlFlow<()>) {
-        let _ = self.state().mempool.iter().try_for_each(|(wtxid, transaction)| visit(wtxid, transaction));
+    fn mempool_transactions(&self, visit: &mut dyn FnMut(&(Txid, Wtxid), &Arc<Transaction>) -> ControlFlow<()>) {
+        let names = |wtxid: &Wtxid, transaction: &Transaction| (transaction.compute_txid(), *wtxid);
+        let mut all = self.state().mempool.clone().into_iter();
+        let _ = all.try_for_each(|(wtxid, transaction)| visit(&names(&wtxid, &transaction), &transaction));
     }
 
     fn serves_filters(&self) -> bool {

@@ -175,7 +175,7 @@ impl World for Source {
         self.waiting().take(max).collect()
     }
 
-    fn mempool_transactions(&self, _: &mut dyn FnMut(&Wtxid, &Arc<Transaction>) -> ControlFlow<()>) {}
+    fn mempool_transactions(&self, _: &mut dyn FnMut(&(Txid, Wtxid), &Arc<Transaction>) -> ControlFlow<()>) {}
 
     fn min_fee(&self) -> FeeRate {
         FeeRate::ZERO

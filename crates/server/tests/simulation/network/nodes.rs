@@ -183,7 +183,7 @@ impl Simulation {
                 verdict: host.submit_headers(&headers),
             },
             Action::SubmitBlock { peer, block } => {
-                Event::BlockVerdict { peer, hash: block.block_hash(), verdict: host.submit_block(block) }
+                Event::BlockVerdict { peer, hash: block.block_hash(), verdict: host.submit_block(block.whole()) }
             }
             Action::SubmitTransaction { peer, transaction } => {
                 let verdict = host.submit_transaction(Arc::clone(&transaction));
