@@ -93,21 +93,33 @@ fn parse_body(body: &[u8]) -> Result<Value, RpcError> {
 
 /// The deepest nesting of brackets outside of strings.
 fn depth(json: &[u8]) -> usize {
-    let (mut now, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
-    for &byte in json {
-        match (in_string, byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (_, b'"') => in_string = !in_string,
-            (false, b'[' | b'{') => {
+    let (mut now, mut deepest, mut rest) = (0_usize, 0, json);
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'"' => rest = after_string(after),
+            b'[' | b'{' => {
                 now += 1;
                 deepest = deepest.max(now);
             }
-            (false, b']' | b'}') => now = now.saturating_sub(1),
+            b']' | b'}' => now = now.saturating_sub(1),
             _ => {}
         }
     }
     deepest
+}
+
+/// What stands after a string, whose opening quote is gone already. A block is a string of megabytes.
+fn after_string(mut json: &[u8]) -> &[u8] {
+    while let Some(end) = json.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        // What follows a backslash is never the end.
+        let (skipped, is_end) = if json.get(end) == Some(&b'"') { (end + 1, true) } else { (end + 2, false) };
+        json = json.get(skipped..).unwrap_or_default();
+        if is_end {
+            return json;
+        }
+    }
+    &[]
 }
 
 async fn answer_single<H: RpcHandler>(handler: &H, mut request: Request, caller: Role) -> Reply {
