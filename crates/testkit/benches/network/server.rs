@@ -102,10 +102,20 @@ impl Running {
 
     /// Calls a method that must answer.
     pub(crate) fn call(&self, method: &str, params: Value) -> Outcome<Value> {
-        let mut answer = self.post(&json!({"jsonrpc": "1.0", "id": 0, "method": method, "params": params}))?;
+        self.send(&self.prepare(method, params))
+    }
+
+    /// The bytes of a call, so that what it takes to write them is not taken for the server's time.
+    pub(crate) fn prepare(&self, method: &str, params: Value) -> Vec<u8> {
+        self.request(&json!({"jsonrpc": "1.0", "id": 0, "method": method, "params": params}))
+    }
+
+    /// Sends a call that must be answered.
+    pub(crate) fn send(&self, call: &[u8]) -> Outcome<Value> {
+        let mut answer = self.exchange(call)?;
         match answer["error"].take() {
             Value::Null => Ok(answer["result"].take()),
-            error => Err(format!("{method}: {error}").into()),
+            error => Err(error.to_string().into()),
         }
     }
 
@@ -115,23 +125,27 @@ impl Running {
         for params in params.chunks(100) {
             let calls =
                 params.iter().map(|params| json!({"jsonrpc": "1.0", "id": 0, "method": method, "params": params}));
-            let answers = self.post(&calls.collect())?;
+            let answers = self.exchange(&self.request(&calls.collect()))?;
             let answers = answers.as_array().ok_or("no list of answers")?;
             failed += answers.iter().filter(|answer| !answer["error"].is_null()).count();
         }
         Ok(failed)
     }
 
-    fn post(&self, body: &Value) -> Outcome<Value> {
+    fn request(&self, body: &Value) -> Vec<u8> {
         let body = body.to_string();
+        let (host, authorization, length) = (self.rpc, &self.authorization, body.len());
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: {host}\r\nAuthorization: {authorization}\r\nContent-Type: application/json\r\n\
+             Connection: close\r\nContent-Length: {length}\r\n\r\n"
+        );
+        [head, body].concat().into_bytes()
+    }
+
+    fn exchange(&self, request: &[u8]) -> Outcome<Value> {
         let mut stream = TcpStream::connect(self.rpc)?;
         stream.set_nodelay(true)?;
-        let (host, authorization, length) = (self.rpc, &self.authorization, body.len());
-        let request = format!(
-            "POST / HTTP/1.1\r\nHost: {host}\r\nAuthorization: {authorization}\r\nContent-Type: application/json\r\n\
-             Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-        stream.write_all(request.as_bytes())?;
+        stream.write_all(request)?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         let (_, body) = answer.split_once("\r\n\r\n").ok_or("not an answer of HTTP")?;
