@@ -97,8 +97,8 @@ impl Wallet {
         label: Option<&str>,
         proxy: &ProxyClient,
     ) -> Result<Txid, PublishError> {
-        // A proxy that is away from the beginning never saw the payment.
-        proxy.check_network().await.map_err(PublishError::Refused)?;
+        // A proxy that is away before it is told of the payment never saw it.
+        proxy.status().await.map_err(PublishError::Refused)?;
         let txid = tx.compute_txid();
         let unclear = match proxy.broadcast(tx).await {
             Ok(_) => None,
@@ -123,13 +123,7 @@ impl Wallet {
     ) -> Result<(), WalletError> {
         let txid = tx.compute_txid();
         let mut change = Change::default();
-        // Whatever else spends its coins falls, with all that spends from that, be it as young as it may.
-        let rivals = tx.input.iter().flat_map(|input| self.ledger.spenders(input.previous_output));
-        let rivals: BTreeSet<Txid> = rivals.copied().filter(|rival| *rival != txid).collect();
-        for gone in rivals.into_iter().flat_map(|rival| self.with_descendants(rival)) {
-            let at = now.max(self.ledger.last_seen(gone).unwrap_or(0));
-            change.graph.last_evicted.insert(gone, at);
-        }
+        change.graph.last_evicted.extend(self.rivals(tx, now));
         change.graph.txs.insert(tx.clone().into());
         change.graph.first_seen.insert(txid, now);
         change.graph.last_seen.insert(txid, now);
@@ -145,5 +139,14 @@ impl Wallet {
             }
         }
         self.commit(change)
+    }
+
+    /// What else spends the coins of a payment that goes out now, with all that spends from that, and when it is gone.
+    pub(crate) fn rivals(&self, tx: &Transaction, now: u64) -> Vec<(Txid, u64)> {
+        let txid = tx.compute_txid();
+        let spenders = tx.input.iter().flat_map(|input| self.ledger.spenders(input.previous_output));
+        let rivals: BTreeSet<Txid> = spenders.copied().filter(|rival| *rival != txid).collect();
+        let gone: BTreeSet<Txid> = rivals.into_iter().flat_map(|rival| self.with_descendants(rival)).collect();
+        gone.into_iter().map(|gone| (gone, now.max(self.ledger.last_seen(gone).unwrap_or(0)))).collect()
     }
 }

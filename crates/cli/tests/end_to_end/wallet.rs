@@ -2,7 +2,10 @@
 
 mod create;
 mod keep;
+mod fix;
 mod restore;
+mod send;
+mod town;
 
 mod exit_codes;
 mod message;
