@@ -20,6 +20,10 @@ fn commands(path: &[String]) -> Vec<Vec<String>> {
     let help = run(&binary(), &arguments, "");
     assert_eq!(help.code, 0, "{path:?}: {}", help.stderr);
     let Some((_, list)) = help.stdout.split_once("\nCommands:\n") else { return vec![path.to_vec()] };
+    // Where the wallet's name stands before what is to be done, the command is one.
+    if help.stdout.contains("<NAME> <COMMAND>") {
+        return vec![path.to_vec()];
+    }
     let list = list.split("\n\n").next().unwrap_or_default();
     let names = list.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
     let inner = names.filter_map(|line| line.split_whitespace().next());
@@ -50,11 +54,15 @@ fn for_a_wallet_that_is_not<'a>(command: &str, given: &'a Given) -> Option<Vec<&
     Some(match command {
         "create" | "restore" | "list" | "test-backup" | "verify-message" | "psbt combine" => return None,
         "rename" => vec![NAME, "somebody"],
+        "contact" => vec![NAME, "list"],
+        "label" => vec![NAME, address, "rent"],
+        "labels" => vec![NAME, "--export", "/nowhere/labels"],
+        "export" => vec![NAME, "--format", "csv"],
         "delete" => vec![NAME, "--confirm", NAME],
         "password" => [&[NAME, "--new-password-file", password][..], &with_password].concat(),
         "backup" => [&[NAME, "--to", "/nowhere/backup"][..], &with_password].concat(),
         "send" | "psbt create" => vec![NAME, "--to", address, "--amount", "1"],
-        "bump" | "cancel" | "accelerate" | "rebroadcast" | "abandon" | "doctor" => vec![NAME, TXID],
+        "bump" | "cancel" | "accelerate" | "rebroadcast" | "abandon" | "doctor" | "show" => vec![NAME, TXID],
         "freeze" | "unfreeze" => vec![NAME, COIN],
         "psbt inspect" => vec![psbt, "--wallet", NAME],
         "psbt sign" => [&[NAME, psbt, "--yes"][..], &with_password].concat(),
