@@ -254,15 +254,22 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    /// Every `mycoin …` line of the README is a command that this program takes.
+    /// Every `mycoin …` line of the README and of the wallets' page is a command that this program takes.
     #[test]
-    fn the_readmes_commands_are_taken() {
-        let readme = include_str!("../../../README.md");
-        let lines: Vec<&str> = readme.lines().filter(|line| line.starts_with("mycoin ")).collect();
-        assert!(lines.len() > 10, "the README shows the commands");
-        for line in lines {
-            let command = line.split('#').next().unwrap_or_default();
-            assert!(Cli::try_parse_from(command.split_whitespace()).is_ok(), "{command}");
+    fn the_documented_commands_are_taken() {
+        for page in [include_str!("../../../README.md"), include_str!("../../../docs/wallet.md")] {
+            let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("mycoin ")).collect();
+            assert!(lines.len() > 10, "the page shows the commands");
+            for line in lines {
+                let command = line.split(" #").next().unwrap_or_default();
+                // A text in quotation marks is one argument.
+                let words = command.split('"').enumerate().flat_map(|(place, part)| match place % 2 {
+                    0 => part.split_whitespace().collect(),
+                    _ => vec![part],
+                });
+                let parsed = Cli::try_parse_from(words).map(|_| ()).map_err(|error| error.to_string());
+                assert_eq!(parsed, Ok(()), "{command}");
+            }
         }
     }
 }
