@@ -79,16 +79,16 @@ fn a_bump_pays_the_same_and_takes_the_fee_from_the_change() {
 #[test]
 fn a_bump_adds_coins_where_the_change_does_not_reach() {
     let mut scene = Scene::rich(KeyKind::Words, &[COIN, 2 * COIN]);
-    let old = scene.pay(COIN - 400);
+    let old = scene.pay(COIN - 250);
     assert_eq!((old.input.len(), old.output.len()), (1, 1), "it has no change");
     let draft = scene.wallet.prepare_bump(old.compute_txid(), rate(50), false).expect("another coin helps");
     let new = scene.carry_out(&draft);
     assert_eq!((new.input.len(), new.output.len()), (2, 2));
     assert!(new.output.contains(&old.output[0]));
-    assert_eq!(scene.balance(), [2 * COIN + 400 - draft.review().fee.to_sat(), 0, 0]);
+    assert_eq!(scene.balance(), [2 * COIN + 250 - draft.review().fee.to_sat(), 0, 0]);
     // Where there is no other coin, nothing is taken from the recipient.
     let mut scene = Scene::rich(KeyKind::Words, &[COIN]);
-    let old = scene.pay(COIN - 400).compute_txid();
+    let old = scene.pay(COIN - 250).compute_txid();
     let refused = scene.wallet.prepare_bump(old, rate(50), false);
     assert!(matches!(refused, Err(FixError::Payment(PaymentError::NotEnough { .. }))));
 }
