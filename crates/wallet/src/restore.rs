@@ -99,7 +99,7 @@ impl<'a> Doctor<'a> {
         passphrase: &Passphrase,
         only: Option<ScriptKind>,
     ) -> Result<Examined, SyncError> {
-        let mut usual = self.look_at(words, passphrase, only, ACCOUNTS_AHEAD, GAP_LIMIT).await?;
+        let mut usual = self.look_at(words, passphrase, only, 1 + ACCOUNTS_AHEAD, GAP_LIMIT).await?;
         while let Some(last) = usual.found.iter().map(|found| found.account).max() {
             let wanted = last.saturating_add(1 + ACCOUNTS_AHEAD).min(MOST_ACCOUNTS);
             if wanted <= usual.accounts {

@@ -121,7 +121,7 @@ fn a_passphrase_stands_nowhere_in_plain() {
     scene.sync_to(1).expect("nothing wrong");
     scene.pay(COIN / 2);
     let new = Password::new("another one").expect("not empty");
-    scene.wallet.change_password(&password(), &new).expect("right password");
+    scene.wallet.change_password_at_cost(&password(), &new, crate::vault::KdfParams::cheap()).expect("right password");
     for entry in std::fs::read_dir(scene.folder.path()).expect("ours") {
         let path = entry.expect("ours").path();
         if let Ok(bytes) = std::fs::read(&path) {

@@ -45,7 +45,7 @@ fn open(file: &[u8], kind: KeyKind, addresses: &[&str], balance: u64) {
         Scene { _tmp: tmp, folder, wallet, records, tip: 4, fork: u32::MAX, now: 1_000_000, undone: Vec::new() };
     scene.pay(6 * COIN);
     let new = Password::new("another one").expect("not empty");
-    scene.wallet.change_password(&password(), &new).expect("right password");
+    scene.wallet.change_password_at_cost(&password(), &new, crate::vault::KdfParams::cheap()).expect("right password");
     let _ = scene.reopen();
 }
 
@@ -151,5 +151,25 @@ fn version_3_on_a_token() {
     let refused = wallet.secret(&password()).map(|_| ());
     assert!(matches!(refused, Err(WalletError::Token(TokenError::OnToken))), "{refused:?}");
     let new = Password::new("another one").expect("not empty");
-    wallet.change_password(&password(), &new).expect("right password");
+    wallet.change_password_at_cost(&password(), &new, crate::vault::KdfParams::cheap()).expect("right password");
+}
+
+/// Labels, a contact, a request and a frozen coin, beside transactions: what a person loses who loses the file.
+#[test]
+fn version_2_with_notes() {
+    let tmp = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder_with(&tmp, include_bytes!("../../tests/files/version-2-notes.wallet"));
+    let wallet = folder.open(&name("alice"), Unlock::Password(&password())).expect("an old file");
+    assert_eq!(wallet.kind(), KeyKind::WordsFor { scripts: ScriptKind::Segwit });
+    assert_eq!((wallet.balance().total.to_sat(), wallet.tip().to_u32()), (9_499_999_718, 104));
+    let notes = &wallet.notes;
+    let labels: Vec<&str> = notes.labels.values().map(String::as_str).collect();
+    assert!(labels.contains(&"rent of May") && labels.contains(&"the mine") && labels.contains(&"a bicycle"));
+    let bob = notes.contacts.get("bob").expect("it was kept");
+    assert_eq!(bob.address, "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080");
+    let request = notes.requests.get("bcrt1qd7spv5q28348xl4myc8zmh983w5jx32cs707jh").expect("it was kept");
+    assert_eq!((request.amount, request.message.as_str()), (Some(Amount::from_sat(150_000_000)), "thank you"));
+    let coin = "fbd38a7f6642b10a990825796da04940bd1c55346dd5519d64333599e71c37db:0".parse().expect("an outpoint");
+    assert!(notes.frozen.contains(&coin) && notes.frozen.len() == 1);
+    assert_eq!(*wallet.secret(&password()).expect("right password"), *keys_of("segwit").secret);
 }

@@ -212,7 +212,7 @@ fn the_same_words_give_the_first_addresses_of_bip86_and_bip84_on_regtest() {
         )
         .0
     };
-    assert_eq!(refused(&["--descriptor-file", &typo, "--no-scan"]), "keys/not-understood");
+    assert_eq!(refused(&["--descriptor-file", &typo, "--no-scan"]), "keys/bad-checksum");
     // A private key on the command line is refused without being repeated.
     let finished =
         home.run(&["wallet", "create", "x", "--network", "regtest", "--watch", tprv, "--password-file", &password]);
