@@ -15,8 +15,8 @@ use mycoin_primitives::bitcoin::bip152::{HeaderAndShortIds, PrefilledTransaction
 use mycoin_primitives::hashes::{Hash as _, HashEngine as _, sha256d};
 use mycoin_primitives::{Block, Header, IdMap, IdState, Transaction, Txid, Wtxid};
 
-use crate::BlockParts;
 use crate::limits::BLOCK_TRANSACTIONS_MAX;
+use crate::{BlockParts, TransactionVisitor};
 
 /// The version that we speak: short ids are made of wtxids.
 pub(crate) const VERSION: u64 = 2;
@@ -181,9 +181,6 @@ fn parent_of(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     sha256d::Hash::from_engine(engine).to_byte_array()
 }
 
-/// What asks for transactions that may be in a block: it stops asking by [`ControlFlow::Break`].
-pub(crate) type Visitor<'a> = dyn FnMut(&Names, &Arc<Transaction>) -> ControlFlow<()> + 'a;
-
 /// What a transaction is called: without its witnesses and with them.
 pub(crate) type Names = (Txid, Wtxid);
 
@@ -206,7 +203,7 @@ impl Reconstruction {
     /// [`CompactError`]: all but [`CompactError::ShortIdsCollide`] are the sender's fault.
     pub(crate) fn begin(
         compact: &HeaderAndShortIds,
-        candidates: impl FnOnce(&mut Visitor<'_>),
+        candidates: impl FnOnce(&mut TransactionVisitor<'_>),
     ) -> Result<Self, CompactError> {
         let mut places = prefilled(compact)?;
         let free = places.iter().enumerate().filter(|(_, place)| place.is_none()).map(|(index, _)| index);
@@ -292,7 +289,7 @@ impl<'a> Search<'a> {
         Self { keys, by_id, places, found }
     }
 
-    fn run(mut self, candidates: impl FnOnce(&mut Visitor<'_>)) {
+    fn run(mut self, candidates: impl FnOnce(&mut TransactionVisitor<'_>)) {
         if !self.by_id.is_empty() {
             candidates(&mut |names, transaction| self.try_one(names, transaction));
         }

@@ -68,5 +68,5 @@ pub use peer_info::{AddedPeer, ConnectionKind, KnownNode, NetTotals, PeerInfo, T
 pub use time::Time;
 pub use world::{
     BlockVerdict, FilterRow, Foothold, HeaderRun, HeadersVerdict, Host, PackageVerdict, TransactionVerdict,
-    WaitingTransaction, World,
+    TransactionVisitor, WaitingTransaction, World,
 };

@@ -51,7 +51,7 @@ pub trait World {
     fn waiting_transactions(&self, max: usize) -> Vec<WaitingTransaction>;
     /// Shows the mempool's transactions with their names, in any order, until `visit` breaks off; quickly, for a block waits for
     /// it.
-    fn mempool_transactions(&self, visit: &mut dyn FnMut(&(Txid, Wtxid), &Arc<Transaction>) -> ControlFlow<()>);
+    fn mempool_transactions(&self, visit: &mut TransactionVisitor<'_>);
     /// Whether compact filters are given to peers (BIP157); the service bit follows from it.
     fn serves_filters(&self) -> bool {
         false
@@ -72,6 +72,9 @@ pub trait World {
     /// for then, nor blocks announced. Not to be judged by the tip's age: a coin may be quiet for weeks.
     fn is_syncing(&self) -> bool;
 }
+
+/// What is shown transactions with their names, without their witnesses and with them; it breaks off when it has seen enough.
+pub type TransactionVisitor<'a> = dyn FnMut(&(Txid, Wtxid), &Arc<Transaction>) -> ControlFlow<()> + 'a;
 
 /// A known header from which unknown ones go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

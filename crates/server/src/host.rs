@@ -1,6 +1,5 @@
 //! What the peers' protocol asks of the node, and what it hands in.
 
-use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 
 use mycoin_chain::{AcceptError, BlockStatus};
@@ -8,7 +7,7 @@ use mycoin_consensus::Verdict;
 use mycoin_mempool::RejectReason;
 use mycoin_p2p::{
     BlockVerdict, FilterRow, Foothold, HeaderRun, HeadersVerdict, Host, PackageVerdict, Time, TransactionVerdict,
-    WaitingTransaction, World,
+    TransactionVisitor, WaitingTransaction, World,
 };
 use mycoin_primitives::hashes::Hash as _;
 use mycoin_primitives::{Block, BlockHash, FeeRate, Header, Height, OutPoint, Transaction, Txid, Work, Wtxid};
@@ -126,7 +125,7 @@ impl World for Node {
         waiting.collect()
     }
 
-    fn mempool_transactions(&self, visit: &mut dyn FnMut(&(Txid, Wtxid), &Arc<Transaction>) -> ControlFlow<()>) {
+    fn mempool_transactions(&self, visit: &mut TransactionVisitor<'_>) {
         let _ = self.mempool().entries().try_for_each(|entry| visit(&(entry.txid, entry.wtxid), &entry.tx));
     }
 

@@ -1,9 +1,8 @@
 //! A chain of the few blocks that a test gives it, and a mempool of the same kind.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use mycoin_p2p::{Foothold, HeaderRun, Time, WaitingTransaction, World};
+use mycoin_p2p::{Foothold, HeaderRun, Time, TransactionVisitor, WaitingTransaction, World};
 use mycoin_primitives::{
     Block, BlockHash, FeeRate, Header, Height, Network, Transaction, Txid, Work, Wtxid, genesis_block,
 };
@@ -117,7 +116,7 @@ impl World for Shelf {
         Vec::new()
     }
 
-    fn mempool_transactions(&self, visit: &mut dyn FnMut(&(Txid, Wtxid), &Arc<Transaction>) -> ControlFlow<()>) {
+    fn mempool_transactions(&self, visit: &mut TransactionVisitor<'_>) {
         let names = |transaction: &Transaction| (transaction.compute_txid(), transaction.compute_wtxid());
         let _ = self.mempool.iter().try_for_each(|transaction| visit(&names(transaction), transaction));
     }

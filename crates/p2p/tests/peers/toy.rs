@@ -1,12 +1,11 @@
 //! A chain and mempool just good enough to be told about: lowest difficulty, the highest complete branch wins.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use mycoin_p2p::{
     BlockVerdict, FilterRow, Foothold, HeaderRun, HeadersVerdict, Host, P2pHandle, Time, TransactionVerdict,
-    WaitingTransaction, World,
+    TransactionVisitor, WaitingTransaction, World,
 };
 use mycoin_primitives::bitcoin::absolute::LockTime;
 use mycoin_primitives::bitcoin::bip158::{FilterHash, FilterHeader};
@@ -368,7 +367,7 @@ impl World for ToyWorld {
         self.state().mempool.values().take(max).map(|tx| waiting(tx)).collect()
     }
 
-    fn mempool_transactions(&self, visit: &mut dyn FnMut(&(Txid, Wtxid), &Arc<Transaction>) -> ControlFlow<()>) {
+    fn mempool_transactions(&self, visit: &mut TransactionVisitor<'_>) {
         let names = |wtxid: &Wtxid, transaction: &Transaction| (transaction.compute_txid(), *wtxid);
         let mut all = self.state().mempool.clone().into_iter();
         let _ = all.try_for_each(|(wtxid, transaction)| visit(&names(&wtxid, &transaction), &transaction));

@@ -1,12 +1,12 @@
 //! A peer's side out of memory: a chain that was mined for it, and transactions that spend what nobody knows.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use mycoin_consensus::{HeaderBranch, block_subsidy, next_bits};
 use mycoin_p2p::{
-    BlockVerdict, Foothold, HeaderRun, HeadersVerdict, Host, Time, TransactionVerdict, WaitingTransaction, World,
+    BlockVerdict, Foothold, HeaderRun, HeadersVerdict, Host, Time, TransactionVerdict, TransactionVisitor,
+    WaitingTransaction, World,
 };
 use mycoin_primitives::bitcoin::block::Version;
 use mycoin_primitives::hashes::Hash as _;
@@ -175,7 +175,7 @@ impl World for Source {
         self.waiting().take(max).collect()
     }
 
-    fn mempool_transactions(&self, _: &mut dyn FnMut(&(Txid, Wtxid), &Arc<Transaction>) -> ControlFlow<()>) {}
+    fn mempool_transactions(&self, _: &mut TransactionVisitor<'_>) {}
 
     fn min_fee(&self) -> FeeRate {
         FeeRate::ZERO
