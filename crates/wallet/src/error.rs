@@ -107,28 +107,8 @@ pub enum PaymentError {
         min: String,
     },
     /// The coins do not reach.
-    #[error(
-        "not enough: the payment needs {needed} with its fee, and you have {have}{}",
-        held_back(&[
-            (immature, "is still immature"),
-            (waiting, "is waiting for a block"),
-            (frozen, "is frozen"),
-        ])
-    )]
-    NotEnough {
-        /// Amount plus fee.
-        needed: String,
-        /// Everything that the wallet holds.
-        have: String,
-        /// Block rewards that cannot be spent yet, if there are any.
-        immature: Option<String>,
-        /// Payments from others that no block holds yet, if there are any.
-        waiting: Option<String>,
-        /// What the person froze, if there is any.
-        frozen: Option<String>,
-        /// What can be spent now.
-        spendable: String,
-    },
+    #[error("not enough: {0}")]
+    NotEnough(Box<Shortage>),
     /// The coins that were named do not reach.
     #[error("not enough: the payment needs {needed} with its fee, and the coins that were named hold {held}")]
     NamedNotEnough {
@@ -264,14 +244,38 @@ pub enum SyncError {
     Wallet(#[from] WalletError),
 }
 
-/// The part of "not enough" that says why not all can be spent.
-fn held_back(parts: &[(&Option<String>, &str)]) -> String {
-    let parts: Vec<String> =
-        parts.iter().filter_map(|(amount, why)| amount.as_ref().map(|amount| format!("{amount} {why}"))).collect();
-    match parts.split_last() {
-        None => String::new(),
-        Some((last, [])) => format!(", of which {last}"),
-        Some((last, others)) => format!(", of which {} and {last}", others.join(", ")),
+/// What is missing, and why not all that is there can be spent; in amounts as people read them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortage {
+    /// Amount plus fee.
+    pub needed: String,
+    /// Everything that the wallet holds.
+    pub have: String,
+    /// Block rewards that cannot be spent yet, if there are any.
+    pub immature: Option<String>,
+    /// Payments from others that no block holds yet, if there are any.
+    pub waiting: Option<String>,
+    /// What the person froze, if there is any.
+    pub frozen: Option<String>,
+    /// What can be spent now.
+    pub spendable: String,
+}
+
+impl std::fmt::Display for Shortage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the payment needs {} with its fee, and you have {}", self.needed, self.have)?;
+        let parts = [
+            (&self.immature, "is still immature"),
+            (&self.waiting, "is waiting for a block"),
+            (&self.frozen, "is frozen"),
+        ];
+        let parts: Vec<String> =
+            parts.iter().filter_map(|(amount, why)| amount.as_ref().map(|amount| format!("{amount} {why}"))).collect();
+        match parts.split_last() {
+            None => Ok(()),
+            Some((last, [])) => write!(f, ", of which {last}"),
+            Some((last, others)) => write!(f, ", of which {} and {last}", others.join(", ")),
+        }
     }
 }
 

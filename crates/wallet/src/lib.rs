@@ -88,7 +88,7 @@ pub use csv_payments::{BadLine, CsvError};
 pub use doctor::{Diagnosis, Reason, Remedy, Standing};
 pub use contacts_file::{CONTACTS_LIMIT, ContactsError};
 pub use detail::{DetailPart, Owner, TransactionDetail};
-pub use error::{PaymentError, SyncError, WalletError};
+pub use error::{PaymentError, Shortage, SyncError, WalletError};
 pub use extended_key::ExtendedKey;
 pub use fix_error::FixError;
 pub use folder::{Created, Unlock, WalletFolder, WalletSummary};

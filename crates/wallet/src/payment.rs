@@ -14,7 +14,7 @@ use mycoin_primitives::{
 
 use crate::checks::Warning;
 pub(crate) use crate::checks::high_fee;
-use crate::error::{PaymentError, WalletError};
+use crate::error::{PaymentError, Shortage, WalletError};
 use crate::keyring::Origin;
 use crate::ledger::{self, CoinState, OwnCoin};
 use crate::pick::{PickError, Picked, Purse, held};
@@ -263,14 +263,14 @@ impl Wallet {
         let balance = ledger::balance(purse.coins);
         let usable = purse.spendable(true);
         let frozen = balance.spendable.checked_sub(held(&usable)).unwrap_or(Amount::ZERO);
-        PaymentError::NotEnough {
+        PaymentError::NotEnough(Box::new(Shortage {
             needed: text(needed),
             have: text(balance.total),
             immature: some(balance.immature),
             waiting: some(balance.waiting),
             frozen: some(frozen),
             spendable: text(held(&usable)),
-        }
+        }))
     }
 
     /// Puts the transaction together, checks it, and says what it does.
