@@ -9,7 +9,7 @@ use mycoin_wallet::{SyncProgress, SyncWarning, Wallet};
 use serde_json::{Value, json};
 
 use super::Session;
-use crate::error::{CliError, sentence};
+use crate::error::CliError;
 use crate::{args, progress};
 
 impl Session<'_> {
@@ -83,11 +83,12 @@ fn words(step: SyncProgress) -> String {
 /// A warning as a line for people.
 fn told(warning: &SyncWarning, proxies: usize) -> String {
     let said = warning.to_string();
-    match (tells_a_difference(warning), proxies) {
-        (true, 2) => format!("The two proxies differ: {}", sentence(&said)),
-        (true, 3..) => format!("The proxies differ: {}", sentence(&said)),
-        (_, _) => format!("Look twice: {}", sentence(&said)),
-    }
+    let begin = match (tells_a_difference(warning), proxies) {
+        (true, 2) => "The two proxies differ",
+        (true, 3..) => "The proxies differ",
+        (_, _) => "Look twice",
+    };
+    format!("{begin}: {}.", said.trim_end_matches('.'))
 }
 
 /// Whether the proxies told different things.
