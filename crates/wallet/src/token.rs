@@ -206,6 +206,8 @@ impl TokenSession {
             // Some list what they cannot do.
             Error::Pkcs11(RvError::MechanismInvalid | RvError::MechanismParamInvalid, _) => TokenError::NoPss,
             Error::Pkcs11(RvError::KeyFunctionNotPermitted, _) => TokenError::CannotSign,
+            // We are logged in: that is for all keys but those.
+            Error::Pkcs11(RvError::UserNotLoggedIn, _) => TokenError::AsksEachTime,
             other => failed("signing")(other),
         })?;
         if rsa::verify(&self.spki, message, &signature) { Ok(signature) } else { Err(TokenError::WrongSignature) }

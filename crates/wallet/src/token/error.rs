@@ -68,6 +68,9 @@ pub enum TokenError {
     /// Made for other purposes.
     #[error("the key on the token may not be used for signing")]
     CannotSign,
+    /// A key that wants the PIN anew for every signature.
+    #[error("the key on the token asks for the PIN at each signature, which is not possible here")]
+    AsksEachTime,
     /// Not 2048, 3072 or 4096 bits.
     #[error("the key on the token has {bits} bits, and RSA locks take 2048, 3072 or 4096")]
     Size {
@@ -124,6 +127,7 @@ impl Failure for TokenError {
             Self::KeyNotFound { .. } => "token/key-not-found",
             Self::SeveralKeys { .. } => "token/several-keys",
             Self::CannotSign => "token/cannot-sign",
+            Self::AsksEachTime => "token/asks-each-time",
             Self::Size { .. } => "token/key-size",
             Self::Exponent => "token/key-exponent",
             Self::NoPss => "token/no-pss",
@@ -150,6 +154,7 @@ impl Failure for TokenError {
             Self::NoKey => "Make an RSA key of 2048, 3072 or 4096 bits on it with the token's own program.",
             Self::KeyNotFound { .. } | Self::SeveralKeys { .. } => "Say which one with --key LABEL or --key ID.",
             Self::CannotSign => "Make another key on the token, one that is meant for signing.",
+            Self::AsksEachTime => "Use a key that is unlocked once, without CKA_ALWAYS_AUTHENTICATE.",
             Self::Size { .. } | Self::Exponent => {
                 "Make another key on the token: 2048, 3072 or 4096 bits, exponent 65537."
             }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use mycoin_primitives::ScriptBuf;
 use mycoin_testkit::process::{Finished, Program, run};
 use serde_json::Value;
 
@@ -130,6 +131,20 @@ fn a_watching_wallet_prepares_and_a_wallet_that_is_never_online_signs() {
         );
     }
 
+    // A thief's output in place of the change, under the change's own derivation.
+    let mut bent = mycoin_primitives::bitcoin::Psbt::deserialize(&bytes).expect("our own file");
+    let review = cold.json(&["wallet", "psbt", "inspect", &file, "--wallet", "vault"]);
+    let roles = review["outputs"].as_array().expect("a list").iter().map(|output| output["role"] == "change");
+    let change = roles.into_iter().position(|is_change| is_change).expect("there is change");
+    bent.unsigned_tx.output[change].script_pubkey = ScriptBuf::from_bytes([&[0, 20][..], &[4; 20]].concat());
+    let bent_file = pair.file("bent.psbt");
+    fs::write(&bent_file, bent.serialize()).expect("our folder");
+    let review = cold.json(&["wallet", "psbt", "inspect", &bent_file, "--wallet", "vault"]);
+    assert_eq!(texts(&review["warnings"]), ["false-change"], "{review}");
+    assert_eq!(review["outputs"][change]["role"], "payment");
+    let warned = cold.run(&["wallet", "psbt", "inspect", &bent_file, "--wallet", "vault"]);
+    assert!(warned.stdout.contains("Look twice: it calls output"), "{}", warned.stdout);
+
     // The review comes before the password is asked for, which nobody can answer here.
     let signed_file = pair.file("signed.psbt");
     let unanswered = cold.run(&["wallet", "psbt", "sign", "vault", &file, "--yes", "--to-file", &signed_file]);
@@ -240,7 +255,9 @@ fn two_of_three_sign_apart_and_their_copies_are_combined() {
     let combined = hot.json(&["wallet", "psbt", "combine", &annas, &bens, "--to-file", &both]);
     assert_eq!(combined["complete"], true);
     let other = pair.file("other.psbt");
-    pair.prepare("team", &address(hot, "shop"), &other);
+    let shop = address(hot, "shop");
+    let another = ["wallet", "psbt", "create", "team", "--to", &shop, "--amount", "6", "--to-file", &other];
+    hot.json(&another);
     assert_eq!(hot.refused(&["wallet", "psbt", "combine", &annas, &other]).0, "psbt/other-payment");
     let sent = hot.json(&["wallet", "psbt", "broadcast", "team", &both]);
     assert_eq!(sent["txid"], combined["txid"]);
