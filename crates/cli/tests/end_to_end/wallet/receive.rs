@@ -8,8 +8,8 @@ use crate::home::{PATIENCE, units};
 
 fn state(town: &Town, wallet: &str, address: &str) -> Value {
     let requests = town.wallet(&["requests", wallet]);
-    let list = requests.as_array().expect("a list").iter();
-    list.filter(|request| request["address"] == address).cloned().next().expect("it was requested")
+    let mut list = requests.as_array().expect("a list").iter();
+    list.find(|request| request["address"] == address).expect("it was requested").clone()
 }
 
 #[test]
