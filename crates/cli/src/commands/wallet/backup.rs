@@ -7,6 +7,7 @@ use mycoin_primitives::format_coins;
 use mycoin_wallet::{Backup, BackupDifference, BackupSummary, WalletName};
 use serde_json::json;
 
+use super::create::counted;
 use super::{Session, json_coins, kind_sentence, kind_word, wallet_password};
 use crate::error::CliError;
 use crate::{args, output, prompt};
@@ -102,14 +103,15 @@ impl Session<'_> {
             output::line(&format!("Its first address: {address}"));
         }
         let total = format_coins(summary.balance.total, self.network());
+        let count = |number: usize, what: &str| counted(number as u64, what, "s");
         output::line(&format!(
-            "As of block {} it held {total} {}, by {} transactions; it keeps {} labels, {} contacts and {} requests.",
+            "As of block {} it held {total} {}, by {}; it keeps {}, {} and {}.",
             summary.height,
             self.network().ticker,
-            summary.transactions,
-            summary.labels,
-            summary.contacts,
-            summary.requests
+            count(summary.transactions, "transaction"),
+            count(summary.labels, "label"),
+            count(summary.contacts, "contact"),
+            count(summary.requests, "request"),
         ));
         match (name, differences) {
             (None, _) => {}

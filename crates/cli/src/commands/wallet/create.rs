@@ -307,6 +307,11 @@ impl Session<'_> {
     }
 }
 
+/// A number of things, as people say it.
+pub(super) fn counted(number: u64, what: &str, plural: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { plural })
+}
+
 fn missing(what: &str, option: &str) -> CliError {
     CliError::usage(format!("{what} is missing"), format!("Give {option}."))
 }

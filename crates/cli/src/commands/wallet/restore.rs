@@ -13,15 +13,15 @@ use mycoin_wallet::{
 };
 use serde_json::{Value, json};
 
-use super::create::{PassphraseChoice, WeakPassword, import_rsa};
+use super::create::{PassphraseChoice, WeakPassword, counted, import_rsa};
 use super::{Session, json_coins, kind_sentence, kind_word, wallet_password};
 use crate::error::CliError;
 use crate::{args, output, prompt};
 
 /// How often the words may be typed wrongly.
 const TRIES: usize = 3;
-/// How many of the accounts that were found are told of one by one.
-const FIRST_ADDRESSES: u32 = 3;
+/// How many of a backup's addresses are derived to show the first one.
+const FIRST_ADDRESSES: u32 = 1;
 
 #[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
 pub(crate) enum Scripts {
@@ -258,7 +258,8 @@ impl Session<'_> {
                 let total = format_coins(balance.total, self.network());
                 let ticker = &self.network().ticker;
                 output::line(&format!(
-                    "It holds {total} {ticker}, by {history} transactions that were proven, up to block {}.",
+                    "It holds {total} {ticker}, by {} that the proxy proved, up to block {}.",
+                    counted(history as u64, "transaction", "s"),
                     wallet.tip()
                 ));
             }
@@ -350,12 +351,9 @@ fn looked_sentence(examined: &Examined) -> String {
 
 fn found_sentence(found: &FoundAccount) -> String {
     let FoundAccount { scripts, account, used } = found;
-    format!(
-        "{} account {account}, {} transactions at {} addresses",
-        script_word(*scripts),
-        used.transactions,
-        used.addresses
-    )
+    let (transactions, addresses) =
+        (counted(used.transactions, "transaction", "s"), counted(used.addresses.into(), "address", "es"));
+    format!("{} account {account}, {transactions} at {addresses}", script_word(*scripts))
 }
 
 /// What to do next: with the other accounts that were found, or when nothing was.
