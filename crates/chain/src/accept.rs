@@ -19,6 +19,10 @@ use crate::connect::{Effects, Fresh};
 use crate::index::Id;
 use crate::{AcceptError, Accepted, BlockStatus, Chain, ChainError, HeaderStatus};
 
+/// A block with so many transactions is written by a thread of its own while it is checked; the checks of smaller ones are over
+/// before such a thread runs.
+const TRANSACTIONS_WORTH_A_THREAD: usize = 200;
+
 impl Chain {
     /// Places a header in the block index. `now` is the time in seconds since 1970.
     ///
@@ -103,10 +107,11 @@ impl Chain {
         })
     }
 
-    /// Puts a block on disk, and meanwhile, where it goes on from the tip, checks it with its coins.
+    /// Puts a block on disk, and meanwhile, if it is large and goes on from the tip, checks it with its coins.
     fn store_and_try(&self, id: Id, checked: &CheckedBlock) -> Result<(BlockPosition, Option<Effects>), ChainError> {
         let parent = self.index.read().get(id).parent;
-        let Some(tip) = parent.filter(|parent| *parent == self.index.read().tip()) else {
+        let is_large = checked.block().txdata.len() >= TRANSACTIONS_WORTH_A_THREAD;
+        let Some(tip) = parent.filter(|parent| is_large && *parent == self.index.read().tip()) else {
             return Ok((self.store.append_block(&serialised(checked.block()))?, None));
         };
         thread::scope(|scope| {
