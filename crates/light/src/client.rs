@@ -10,7 +10,9 @@ use tokio::sync::OnceCell;
 
 use crate::answers::{FaucetGift, MerkleProof, MiningInfo, NodeStatus, SpentOutput, Tip, TxRecord, TxStatus};
 use crate::error::LightError;
-use crate::esplora::{FaucetJson, MempoolJson, MerkleProofJson, MiningJson, NodeJson, OutspendJson, StatusJson, TxJson};
+use crate::esplora::{
+    FaucetJson, MempoolJson, MerkleProofJson, MiningJson, NodeJson, OutspendJson, StatusJson, TxJson,
+};
 use crate::events::EventStream;
 use crate::http::{ANSWER_LIMIT, Http, PAGE_LIMIT};
 use crate::proof::check_header_hash;
