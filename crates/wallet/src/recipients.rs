@@ -143,10 +143,9 @@ impl Wallet {
             let recipient = self.with_contact(Recipient::new(uri.script, uri.address, amount));
             return Ok(Recipient { label: note.unwrap_or_default(), ..recipient });
         }
-        if let Some(contact) = self.notes.contacts.get(to) {
+        if let Some(contact) = self.contact(to) {
             let script = parse_address(&contact.address, network)?;
-            let recipient = Recipient::new(script, contact.address.clone(), needed(given)?);
-            return Ok(Recipient { contact: Some(to.to_owned()), ..recipient });
+            return Ok(self.with_contact(Recipient::new(script, contact.address.clone(), needed(given)?)));
         }
         let seems_a_name = !to.is_empty() && to.len() < SHORTEST_ADDRESS || to.contains(char::is_whitespace);
         let script = match parse_address(to, network) {
@@ -160,8 +159,8 @@ impl Wallet {
 
     /// The same, with the contact's name where the address is one's.
     pub(crate) fn with_contact(&self, recipient: Recipient) -> Recipient {
-        let contact = self.notes.contacts.iter().find(|(_, contact)| contact.address == recipient.address);
-        Recipient { contact: contact.map(|(name, _)| name.clone()), ..recipient }
+        let contact = self.contact_at(&recipient.address).map(str::to_owned);
+        Recipient { contact, ..recipient }
     }
 }
 

@@ -76,7 +76,13 @@ fn many_are_paid_from_a_table_a_link_and_the_command_line() {
     let fresh = town.address("bob");
     let sent = town.pay(&["send", "alice", "--to", &fresh, "--amount", "12345sat", "--to", &carol, "--amount", "2"]);
     assert_eq!(units(&sent["amount"]), 200_012_345);
-    assert_eq!(town.waiting().len(), 2);
+    // A contact's name stands for the address, and whom one keeps one means to pay again.
+    town.home.json(&["wallet", "contact", "alice", "add", "Carol", &carol]);
+    let sent = town.pay(&["send", "alice", "--to", "Carol", "--amount", "0.5"]);
+    let recipient = &sent["review"]["recipients"][0];
+    assert_eq!((&recipient["contact"], text(&recipient["address"])), (&Value::from("Carol"), carol));
+    assert!(!sent["review"]["look_twice"].to_string().contains("before"), "{sent}");
+    assert_eq!(town.waiting().len(), 3);
 }
 
 #[test]
