@@ -84,6 +84,14 @@ pub(crate) enum Commands {
     },
 }
 
+/// How something that waits is mended.
+#[derive(Clone, Copy)]
+enum Mending {
+    Bump,
+    Cancel,
+    Accelerate,
+}
+
 /// What is mended is meant for the next block.
 const NEXT_BLOCK: FeePreset = FeePreset::Fast;
 
@@ -91,9 +99,13 @@ impl Session<'_> {
     pub(super) async fn run_fix(&self, command: Commands) -> Result<(), CliError> {
         match command {
             Commands::Doctor { name, txid, password, proxy } => self.doctor(&name, txid, &password, &proxy).await,
-            Commands::Bump { name, txid, fee, consent } => self.bump(&name, txid, &fee, &consent).await,
-            Commands::Cancel { name, txid, fee, consent } => self.cancel(&name, txid, &fee, &consent).await,
-            Commands::Accelerate { name, txid, fee, consent } => self.accelerate(&name, txid, &fee, &consent).await,
+            Commands::Bump { name, txid, fee, consent } => self.mend(&name, txid, Mending::Bump, &fee, &consent).await,
+            Commands::Cancel { name, txid, fee, consent } => {
+                self.mend(&name, txid, Mending::Cancel, &fee, &consent).await
+            }
+            Commands::Accelerate { name, txid, fee, consent } => {
+                self.mend(&name, txid, Mending::Accelerate, &fee, &consent).await
+            }
             Commands::Rebroadcast { name, txid, password, proxy } => {
                 self.rebroadcast(&name, txid, &password, &proxy).await
             }
@@ -103,40 +115,29 @@ impl Session<'_> {
         }
     }
 
-    async fn bump(&self, name: &str, txid: Txid, fee: &Fee, consent: &Consent) -> Result<(), CliError> {
+    /// Pays so that something that waits is mended, or is no more.
+    async fn mend(&self, name: &str, txid: Txid, by: Mending, fee: &Fee, consent: &Consent) -> Result<(), CliError> {
         let choice = fee.choice_or(FeeChoice::from(NEXT_BLOCK))?;
         let ready = self.ready(name, consent).await?;
-        let draft = ready.wallet.prepare_bump(txid, choice, fee.allow_high_fee)?;
-        let words = Words {
-            question: "Send this in its place?",
-            done: "It takes the place of the old one and waits until a block confirms it.",
-            label: None,
+        let wallet = &ready.wallet;
+        let (draft, question, done) = match by {
+            Mending::Bump => (
+                wallet.prepare_bump(txid, choice, fee.allow_high_fee)?,
+                "Send this in its place?",
+                "It takes the place of the old one and waits until a block confirms it.",
+            ),
+            Mending::Cancel => (
+                wallet.prepare_cancel(txid, choice, fee.allow_high_fee)?,
+                "Take the payment back by this?",
+                "The payment is taken back once a block confirms this; until then the old one could still win.",
+            ),
+            Mending::Accelerate => (
+                wallet.prepare_acceleration(txid, choice, fee.allow_high_fee)?,
+                "Send this?",
+                "Miners who want its fee take the other transaction along.",
+            ),
         };
-        self.carry_out(ready, &draft, consent, &words).await
-    }
-
-    async fn cancel(&self, name: &str, txid: Txid, fee: &Fee, consent: &Consent) -> Result<(), CliError> {
-        let choice = fee.choice_or(FeeChoice::from(NEXT_BLOCK))?;
-        let ready = self.ready(name, consent).await?;
-        let draft = ready.wallet.prepare_cancel(txid, choice, fee.allow_high_fee)?;
-        let words = Words {
-            question: "Take the payment back by this?",
-            done: "The payment is taken back once a block confirms this; until then the old one could still win.",
-            label: None,
-        };
-        self.carry_out(ready, &draft, consent, &words).await
-    }
-
-    async fn accelerate(&self, name: &str, txid: Txid, fee: &Fee, consent: &Consent) -> Result<(), CliError> {
-        let choice = fee.choice_or(FeeChoice::from(NEXT_BLOCK))?;
-        let ready = self.ready(name, consent).await?;
-        let draft = ready.wallet.prepare_acceleration(txid, choice, fee.allow_high_fee)?;
-        let words = Words {
-            question: "Send this?",
-            done: "Miners who want its fee take the other transaction along.",
-            label: None,
-        };
-        self.carry_out(ready, &draft, consent, &words).await
+        self.carry_out(ready, &draft, consent, &Words { question, done, label: None }).await
     }
 
     async fn rebroadcast(

@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use mycoin_files::Readers;
-use mycoin_primitives::OutPoint;
 use mycoin_primitives::bitcoin::consensus::encode::serialize_hex;
-use mycoin_wallet::{PaymentRequest, Psbt, PsbtReview, Wallet};
+use mycoin_wallet::{Psbt, PsbtReview};
 use serde_json::{Value, json};
 
+use super::Session;
+use super::send::Payment;
 use super::token::{self, is_standard_input};
-use super::{Session, pay, send};
 use crate::error::{CliError, files_error};
 use crate::{args, output, prompt};
 
@@ -105,45 +105,6 @@ pub(crate) enum PsbtCommands {
         #[command(flatten)]
         proxy: args::ProxyUrl,
     },
-}
-
-/// What to pay, as `mycoin wallet send` takes it.
-#[derive(Args)]
-pub(crate) struct Payment {
-    /// The wallet's name.
-    name: String,
-    /// An address, a payment link or a contact's name; may be given several times, each with its --amount.
-    #[arg(long, value_name = "ADDRESS|URI|CONTACT", required_unless_present = "csv")]
-    to: Vec<String>,
-    /// How much: in coins (1.5), in base units (1500sat), or max for all that is left. A link may say it itself.
-    #[arg(long, value_name = "COINS|UNITSsat|max", allow_hyphen_values = true)]
-    amount: Vec<String>,
-    /// A table of payments, ADDRESS,AMOUNT[,LABEL] in each line; - for standard input.
-    #[arg(long, value_name = "FILE")]
-    csv: Option<PathBuf>,
-    /// Spend exactly these coins; may be given several times.
-    #[arg(long, value_name = "TXID:NUMBER")]
-    coin: Vec<OutPoint>,
-    #[command(flatten)]
-    fee: pay::Fee,
-    /// Promise that no other payment takes its place while it waits (BIP125).
-    #[arg(long)]
-    no_rbf: bool,
-}
-
-impl Payment {
-    fn request(&self, wallet: &Wallet) -> Result<PaymentRequest, CliError> {
-        let mut recipients = send::typed(wallet, &self.to, &self.amount)?;
-        if let Some(table) = &self.csv {
-            recipients.extend(wallet.recipients_from_csv(&send::read_table(table)?)?);
-        }
-        Ok(PaymentRequest {
-            coins: self.coin.clone(),
-            replaceable: !self.no_rbf,
-            allow_high_fee: self.fee.allow_high_fee,
-            ..PaymentRequest::new(recipients, self.fee.choice()?)
-        })
-    }
 }
 
 /// Where a PSBT comes from.
@@ -261,13 +222,9 @@ impl Session<'_> {
         password: &args::Password,
         proxy: &args::ProxyUrl,
     ) -> Result<(), CliError> {
-        if is_standard_input(payment.csv.as_deref()) && is_standard_input(password.password_file.as_deref()) {
-            let next = "Give one of them as a file.";
-            return Err(CliError::usage("standard input cannot hold the table and the password", next));
-        }
+        let typed = payment.read(password)?;
         let (wallet, _client) = self.open_synced(&payment.name, password, proxy).await?;
-        let request = payment.request(&wallet)?;
-        let draft = wallet.prepare(&request)?;
+        let draft = wallet.prepare(&typed.request(&wallet)?)?;
         let psbt = wallet.to_psbt(&draft)?;
         let review = wallet.inspect_psbt(&psbt);
         self.show(&review, true);
