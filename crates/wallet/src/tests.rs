@@ -551,7 +551,10 @@ fn no_secret_stands_in_plain_in_the_folder() {
         scene.sync_to(1).expect("nothing wrong");
         scene.pay(COIN / 2);
         let new = Password::new("another one").expect("not empty");
-        scene.wallet.change_password(&password(), &new).expect("right password");
+        scene
+            .wallet
+            .change_password_at_cost(&password(), &new, crate::vault::KdfParams::cheap())
+            .expect("right password");
         scene.wallet.check_password(&new).expect("the new one");
         assert!(matches!(scene.wallet.check_password(&password()), Err(WalletError::WrongPassword)));
         let secret = scene.wallet.secret(&new).expect("right password");
