@@ -306,18 +306,23 @@ async fn ask_faucet(shared: Shared) {
 
 /// Tells the window which wallet is open and what it holds.
 fn announce(news: &Sender, wallet: &mut Wallet) {
+    // Read first: it may write to the disk, and no screen should stand without its address meanwhile.
+    let account = account(wallet);
     news.send(News::Opened { name: wallet.name().clone(), kind: wallet.kind() });
-    announce_account(news, wallet);
+    news.send(account);
 }
 
 /// Tells the window what the wallet holds.
 pub(crate) fn announce_account(news: &Sender, wallet: &mut Wallet) {
+    news.send(account(wallet));
+}
+
+fn account(wallet: &mut Wallet) -> News {
     match wallet.next_address() {
         Ok(address) => {
-            let account = Account { balance: wallet.balance(), history: wallet.history(), address };
-            news.send(News::Account(Box::new(account)));
+            News::Account(Box::new(Account { balance: wallet.balance(), history: wallet.history(), address }))
         }
-        Err(error) => news.send(News::OpenFailed(sentence(&error))),
+        Err(error) => News::OpenFailed(sentence(&error)),
     }
 }
 

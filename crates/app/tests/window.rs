@@ -68,8 +68,9 @@ fn first_run_to_confirmed_payment() {
     create_wallet(&desk, "alice");
     desk.click("Receive your first coins");
     assert_eq!(screen(&desk), Screen::Receive);
-    let address = window.global::<Receive>().get_address();
-    assert!(address.starts_with("dmyc1p"), "{address}");
+    let address = || window.global::<Receive>().get_address();
+    desk.wait("the address shows", || !address().is_empty());
+    assert!(address().starts_with("dmyc1p"), "{}", address());
     assert!(window.global::<Receive>().get_code().size().width > 20);
 
     desk.click_on(AccessibleRole::Tab, "Overview");

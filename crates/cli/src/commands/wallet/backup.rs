@@ -38,9 +38,6 @@ pub(crate) enum Commands {
     Descriptors {
         /// The wallet's name.
         name: String,
-        /// Private keys are never printed: a wallet that signs is moved by its words or a backup.
-        #[arg(long, value_parser = ["never"], default_value = "never", value_name = "WHEN")]
-        private: String,
         /// Print the first addresses too, to compare them with another program's.
         #[arg(long, value_name = "COUNT", default_value_t = 0)]
         addresses: u32,
@@ -54,9 +51,7 @@ impl Session<'_> {
         match command {
             Commands::Backup { name, to, password } => self.back_up(&name, &to, &password),
             Commands::TestBackup { file, name, password } => self.test_backup(&file, name.as_deref(), &password),
-            Commands::Descriptors { name, private: _, addresses, password } => {
-                self.descriptors(&name, addresses, &password)
-            }
+            Commands::Descriptors { name, addresses, password } => self.descriptors(&name, addresses, &password),
         }
     }
 
