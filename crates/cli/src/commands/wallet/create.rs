@@ -369,18 +369,18 @@ fn strength_sentence(strength: &Strength) -> String {
         StrengthLevel::Good => "good",
         StrengthLevel::Strong => "strong",
     };
-    format!("The password is {level}: who steals the file needs about {} to guess it.", guessing_time(strength))
+    format!("The password is {level}: who steals the file needs {} to guess it.", guessing_time(strength))
 }
 
 /// How long one fast machine guesses: two tries a second.
 fn guessing_time(strength: &Strength) -> &'static str {
     match strength.guesses_log10 {
-        log if log < 2.0 => "a minute",
-        log if log < 3.8 => "an hour",
-        log if log < 5.2 => "a day",
-        log if log < 6.7 => "a month",
-        log if log < 7.8 => "a year",
-        log if log < 9.8 => "a hundred years",
+        log if log < 2.0 => "about a minute",
+        log if log < 3.8 => "about an hour",
+        log if log < 5.2 => "about a day",
+        log if log < 6.7 => "about a month",
+        log if log < 7.8 => "about a year",
+        log if log < 9.8 => "about a hundred years",
         _ => "thousands of years",
     }
 }
