@@ -6,7 +6,9 @@ use mycoin_chain::{AcceptError, BlockStatus, EntryStatus};
 use mycoin_primitives::{Block, BlockUndo, Height, OutPoint};
 use mycoin_testkit::builders::{commit, solved};
 
-use crate::help::{NOW, Outcome, accept, assert_equal, builder, expected_steps, feed, fresh, payment, status, steps};
+use crate::help::{
+    Folder, NOW, Outcome, accept, assert_equal, builder, expected_steps, feed, fresh, pay_on, payment, status, steps,
+};
 
 #[test]
 fn a_new_folder_begins_with_genesis_whose_output_is_no_coin() -> Outcome {
@@ -25,7 +27,7 @@ fn blocks_connect_and_coins_follow() -> Outcome {
     let mut builder = builder(4);
     let first = payment(&builder, 0, 1_000);
     let outpoint = OutPoint { txid: first.compute_txid(), vout: 0 };
-    let second = crate::help::pay_on(&builder, outpoint, &first.output[0], 1_000);
+    let second = pay_on(&builder, outpoint, &first.output[0], 1_000);
     builder.mine(vec![first, second]);
     let events = feed(&chain, &builder)?;
     assert_eq!(steps(&events), expected_steps(&builder, 0, &builder)[5..]);
@@ -36,6 +38,39 @@ fn blocks_connect_and_coins_follow() -> Outcome {
         assert_eq!(chain.block(&block.block_hash())?.as_ref(), Some(block));
     }
     Ok(())
+}
+
+/// A block of so many transactions is checked with its coins while it is put on disk.
+#[test]
+fn a_large_block_connects_or_is_refused_as_a_small_one() -> Outcome {
+    let folder = Folder::new();
+    let chain = folder.open()?;
+    let mut builder = builder(2);
+    feed(&chain, &builder)?;
+    let mut payments = vec![payment(&builder, 0, 1_000)];
+    while payments.len() < 220 {
+        let last = &payments[payments.len() - 1];
+        let outpoint = OutPoint { txid: last.compute_txid(), vout: 0 };
+        payments.push(pay_on(&builder, outpoint, &last.output[0], 1_000));
+    }
+    let broken = |bend: fn(&mut Block)| {
+        let mut block = builder.template(payments.clone());
+        bend(&mut block);
+        commit(&mut block);
+        Arc::new(solved(block))
+    };
+    let greedy = broken(|block| block.txdata[0].output[0].value += mycoin_primitives::Amount::ONE_SAT);
+    let unsigned = broken(|block| block.txdata[220].input[0].witness.clear());
+    let error = accept(&chain, &greedy).expect_err("a satoshi too much");
+    assert_eq!(error.reject_reason(), "bad-cb-amount");
+    assert!(matches!(accept(&chain, &unsigned), Err(AcceptError::Block { .. })));
+    assert!(matches!(accept(&chain, &greedy), Err(AcceptError::KnownInvalid { .. })));
+    assert_equal(&chain, &builder)?;
+    builder.mine(payments);
+    assert_eq!(accept(&chain, builder.tip())?.events.len(), 1);
+    assert_equal(&chain, &builder)?;
+    drop(chain);
+    assert_equal(&folder.open()?, &builder)
 }
 
 #[test]
