@@ -42,7 +42,7 @@ pub(crate) struct Payment {
     /// How much: in coins (1.5), in base units (1500sat), or max for all that is left. A link may say it itself.
     #[arg(long, value_name = "COINS|UNITSsat|max", allow_hyphen_values = true)]
     amount: Vec<String>,
-    /// A table of payments, ADDRESS,AMOUNT[,LABEL] in each line; - for standard input.
+    /// A table of payments, in each line an address, an amount and, if wanted, a label; - for standard input.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// Spend exactly these coins; may be given several times.
