@@ -142,7 +142,8 @@ fn of_json(text: &str) -> Result<Vec<(usize, Entry)>, ContactsError> {
 
 fn of_csv(text: &str) -> Result<Vec<(usize, Entry)>, ContactsError> {
     let form = |reason: String| ContactsError::Form { reason };
-    let lines = csv::parse(text).map_err(|line| form(format!("the quotation marks of line {line} do not match")))?;
+    let lines = csv::parse(text, csv::Blanks::Refused)
+        .map_err(|line| form(format!("the quotation marks of line {line} do not match")))?;
     let mut lines = lines.into_iter();
     let (_, header) = lines.next().ok_or_else(|| form("it is empty".to_owned()))?;
     let column = |wanted: &str| header.iter().position(|name| name.trim().eq_ignore_ascii_case(wanted));

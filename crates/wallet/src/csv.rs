@@ -49,12 +49,25 @@ fn is_formula(text: &str) -> bool {
     text.trim_start_matches('\'').starts_with(FORMULA)
 }
 
+/// A line's number and its cells.
+pub(crate) type Record = (usize, Vec<String>);
+
+/// What becomes of blanks between a comma and a quotation mark.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blanks {
+    /// They are no part of the format (RFC 4180).
+    Refused,
+    /// People write them.
+    Ignored,
+}
+
 /// A table's lines, each with its number in the text, counted from 1. Empty lines are left out.
 ///
 /// # Errors
 ///
 /// The number of the line whose quotation marks are not closed, or stand inside a cell without any.
-pub(crate) fn parse(text: &str) -> Result<Vec<(usize, Vec<String>)>, usize> {
+pub(crate) fn parse(text: &str, beside: Blanks) -> Result<Vec<Record>, usize> {
+    let is_fine = |text: &str| beside == Blanks::Ignored && text.trim().is_empty();
     let mut lines = Vec::new();
     let (mut cells, mut cell, mut start, mut number) = (Vec::new(), String::new(), 1, 1);
     // Whether we are inside of quotation marks; whether this cell had some, so that nothing may follow them.
@@ -68,7 +81,10 @@ pub(crate) fn parse(text: &str) -> Result<Vec<(usize, Vec<String>)>, usize> {
                 cell.push('"');
             }
             '"' if inside => inside = false,
-            '"' if cell.is_empty() && !was_quoted => (inside, was_quoted) = (true, true),
+            '"' if !was_quoted && (cell.is_empty() || is_fine(&cell)) => {
+                cell.clear();
+                (inside, was_quoted) = (true, true);
+            }
             '"' => return Err(number),
             _ if inside && !is_last => {
                 number += usize::from(character == '\n');
@@ -90,7 +106,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<(usize, Vec<String>)>, usize> {
                 }
             }
             '\r' if characters.peek() == Some(&'\n') => {}
-            _ if was_quoted => return Err(number),
+            _ if was_quoted && !is_fine(character.encode_utf8(&mut [0; 4])) => return Err(number),
             _ => cell.push(character),
         }
     }
@@ -107,7 +123,7 @@ mod tests {
         for text in ["=1+1", "+1", "-1", "@SUM(A1)", "=cmd|'/c calc'!A1", "\t=1", "\r=1", "＝1"] {
             let cell = written(&Cell::Text(text.to_owned()));
             assert!(cell.starts_with("\"'") && cell.ends_with('"'), "{cell}");
-            let [(_, cells)] = &parse(&cell).expect("our own")[..] else { panic!("one line") };
+            let [(_, cells)] = &parse(&cell, Blanks::Refused).expect("our own")[..] else { panic!("one line") };
             assert_eq!(text_of(&cells[0]), text);
         }
         assert_eq!(written(&Cell::Number("-5.5".to_owned())), "-5.5");
@@ -117,23 +133,43 @@ mod tests {
 
     #[test]
     fn tables_of_other_programs_are_read() {
-        let cells = |text: &str| parse(text).map(|lines| lines.into_iter().map(|(_, cells)| cells).collect::<Vec<_>>());
+        let cells = |text: &str| {
+            parse(text, Blanks::Refused).map(|lines| lines.into_iter().map(|(_, cells)| cells).collect::<Vec<_>>())
+        };
         assert_eq!(cells("a,b\r\nc,d\r\n"), Ok(vec![vec!["a".into(), "b".into()], vec!["c".into(), "d".into()]]));
         assert_eq!(cells("\u{feff}a,\"b\nc\"\n\n,\nd"), Ok(vec![vec!["a".into(), "b\nc".into()], vec!["d".into()]]));
         assert_eq!(cells(""), Ok(vec![]));
         let numbers: Vec<usize> =
-            parse("a\n\"b\nc\"\n\nd").expect("whole").into_iter().map(|(number, _)| number).collect();
+            parse("a\n\"b\nc\"\n\nd", Blanks::Refused).expect("whole").into_iter().map(|(number, _)| number).collect();
         assert_eq!(numbers, [1, 2, 5]);
         for (damaged, line) in [("a\n\"b", 2), ("a\nb\"c", 2), ("\"a\"b", 1), ("\"a\n\nb", 1)] {
-            assert_eq!(parse(damaged), Err(line), "{damaged}");
+            assert_eq!(parse(damaged, Blanks::Refused), Err(line), "{damaged}");
         }
+    }
+
+    #[test]
+    fn blanks_beside_quotation_marks_are_ignored_where_people_write_them() {
+        let records = |text: &str| parse(text, Blanks::Ignored);
+        let text = "a,1\r\n\r\n\"b, c\",\"2\",\"say \"\"hi\"\"\nthere\"\n d , 3 ,\n \"e\" ,4\n";
+        let expected: Vec<Record> = vec![
+            (1, vec!["a".into(), "1".into()]),
+            (3, vec!["b, c".into(), "2".into(), "say \"hi\"\nthere".into()]),
+            (5, vec![" d ".into(), " 3 ".into(), String::new()]),
+            (6, vec!["e ".into(), "4".into()]),
+        ];
+        assert_eq!(records(text), Ok(expected));
+        assert_eq!(records("a,1\n\"b,2\nc,3"), Err(2));
+        assert_eq!(records("a,1\nb\"c,2"), Err(2));
+        assert_eq!(records("\"b\"c,2"), Err(1));
+        assert_eq!(parse("a, \"b\"", Blanks::Refused), Err(1));
+        assert_eq!(parse("\"a\" ,b", Blanks::Refused), Err(1));
     }
 
     proptest! {
         #[test]
         fn what_is_written_reads_back(rows in prop::collection::vec(prop::collection::vec("[-=+@,;\"'a-z \t\r\nä＝]{0,12}", 2..4), 0..5)) {
             let text: String = rows.iter().map(|row| line(&row.iter().cloned().map(Cell::Text).collect::<Vec<_>>())).collect();
-            let read = parse(&text).expect("our own");
+            let read = parse(&text, Blanks::Refused).expect("our own");
             let read: Vec<Vec<String>> =
                 read.iter().map(|(_, cells)| cells.iter().map(|cell| text_of(cell).to_owned()).collect()).collect();
             let kept: Vec<_> = rows.into_iter().filter(|row| row.iter().any(|cell| !cell.is_empty())).collect();
@@ -142,7 +178,9 @@ mod tests {
 
         #[test]
         fn no_file_makes_the_reader_stumble(text in "[\",\r\na-c\u{feff}]{0,60}") {
-            let _ = parse(&text);
+            for beside in [Blanks::Refused, Blanks::Ignored] {
+                let _ = parse(&text, beside);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use mycoin_primitives::Failure;
 
+use crate::csv::{self, Blanks};
 use crate::recipients::{PayAmount, Recipient};
 use crate::wallet::Wallet;
 
@@ -72,55 +73,6 @@ impl Failure for CsvError {
     }
 }
 
-/// A record and the line on which it begins.
-type Record = (usize, Vec<String>);
-
-/// Takes the table apart. Quoted fields may hold commas, line breaks and doubled quotes; the error is the line of a quote
-/// that never ends, or of text beside one.
-fn records(text: &str) -> Result<Vec<Record>, usize> {
-    let mut records = Vec::new();
-    let (mut line, mut begun) = (1, 1);
-    let (mut fields, mut field) = (Vec::new(), String::new());
-    let (mut quoted, mut was_quoted) = (false, false);
-    let mut chars = text.chars().peekable();
-    while let Some(letter) = chars.next() {
-        match letter {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                field.push('"');
-            }
-            '"' if quoted => (quoted, was_quoted) = (false, true),
-            '"' if field.trim().is_empty() && !was_quoted => {
-                field.clear();
-                quoted = true;
-            }
-            '"' => return Err(line),
-            ',' if !quoted => {
-                fields.push(std::mem::take(&mut field));
-                was_quoted = false;
-            }
-            '\n' if !quoted => {
-                fields.push(std::mem::take(&mut field));
-                records.push((begun, std::mem::take(&mut fields)));
-                line += 1;
-                (begun, was_quoted) = (line, false);
-            }
-            letter if was_quoted && !letter.is_whitespace() => return Err(line),
-            letter => {
-                line += usize::from(letter == '\n');
-                field.push(letter);
-            }
-        }
-    }
-    if quoted {
-        return Err(begun);
-    }
-    fields.push(field);
-    records.push((begun, fields));
-    records.retain(|(_, fields)| fields.iter().any(|field| !field.trim().is_empty()));
-    Ok(records)
-}
-
 impl Wallet {
     /// The recipients of a table: ADDRESS,AMOUNT or ADDRESS,AMOUNT,LABEL in each line. Payment links and contacts' names
     /// stand for addresses, and amounts are as anywhere.
@@ -132,7 +84,8 @@ impl Wallet {
         let bad_quote = |line| CsvError::BadLines {
             bad: vec![BadLine { line, reason: "a quotation mark stands alone or in the middle of a field".to_owned() }],
         };
-        let mut records = records(text.trim_start_matches('\u{feff}')).map_err(bad_quote)?;
+        let mut records = csv::parse(text.trim_start_matches('\u{feff}'), Blanks::Ignored).map_err(bad_quote)?;
+        records.retain(|(_, fields)| fields.iter().any(|field| !field.trim().is_empty()));
         let is_heading = |fields: &[String]| {
             let second = fields.get(1).map(|field| field.trim().to_lowercase());
             second.is_some_and(|second| second.starts_with("amount"))
@@ -172,25 +125,5 @@ impl Wallet {
         let amount = Some(amount.trim()).filter(|amount| !amount.is_empty());
         let recipient = self.recipient(to, amount).map_err(|error| error.to_string())?;
         Ok(if label.is_empty() { recipient } else { Recipient { label: label.to_owned(), ..recipient } })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn records_are_taken_apart_as_rfc_4180_says() {
-        let text = "a,1\r\n\r\n\"b, c\",\"2\",\"say \"\"hi\"\"\nthere\"\n d , 3 ,\n";
-        let expected: Vec<Record> = vec![
-            (1, vec!["a".into(), "1\r".into()]),
-            (3, vec!["b, c".into(), "2".into(), "say \"hi\"\nthere".into()]),
-            (5, vec![" d ".into(), " 3 ".into(), String::new()]),
-        ];
-        assert_eq!(records(text), Ok(expected));
-        assert_eq!(records("a,1\n\"b,2\nc,3"), Err(2));
-        assert_eq!(records("a,1\nb\"c,2"), Err(2));
-        assert_eq!(records("\"b\"c,2"), Err(1));
-        assert_eq!(records(" \n\n"), Ok(Vec::new()));
     }
 }

@@ -191,14 +191,11 @@ impl WalletFolder {
         keys: &WalletKeys,
         password: &Password,
     ) -> Result<Wallet, WalletError> {
-        mycoin_files::ensure_private_dir(&self.path)?;
-        self.refuse_existing(name)?;
-        let lock = self.take_lock(name)?;
         let records = wallet::first_records(&keys.public)?;
-        self.write_wallet(name, keys.kind, password, &keys.secret, &records, lock)
+        self.create_from_records(name, keys.kind, password, &keys.secret, &records)
     }
 
-    /// Makes a wallet of what stood in another file.
+    /// Makes a wallet of what is to stand in its file.
     pub(crate) fn create_from_records(
         &self,
         name: &WalletName,
@@ -210,19 +207,6 @@ impl WalletFolder {
         mycoin_files::ensure_private_dir(&self.path)?;
         self.refuse_existing(name)?;
         let lock = self.take_lock(name)?;
-        self.write_wallet(name, kind, password, secret, records, lock)
-    }
-
-    /// Makes a wallet's file of what is to stand in it, where no file is.
-    fn write_wallet(
-        &self,
-        name: &WalletName,
-        kind: KeyKind,
-        password: &Password,
-        secret: &[u8],
-        records: &Records,
-        lock: FolderLock,
-    ) -> Result<Wallet, WalletError> {
         let path = self.file(name, "wallet");
         // Left by a program that was stopped while it made a wallet of that name.
         mycoin_files::remove_on(DISK, &self.file(name, "wallet.part"))?;

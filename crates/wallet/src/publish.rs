@@ -122,11 +122,7 @@ impl Wallet {
         now: u64,
     ) -> Result<(), WalletError> {
         let txid = tx.compute_txid();
-        let mut change = Change::default();
-        change.graph.last_evicted.extend(self.rivals(tx, now));
-        change.graph.txs.insert(tx.clone().into());
-        change.graph.first_seen.insert(txid, now);
-        change.graph.last_seen.insert(txid, now);
+        let mut change = self.sent(tx, now);
         // The new one is the same payment to the person who made it.
         let old = draft.replaces().iter().find_map(|gone| self.notes.labels.get(&Labelled::Transaction(*gone)));
         if let Some(label) = label.or(old.map(String::as_str)).filter(|label| !label.is_empty()) {
@@ -141,8 +137,19 @@ impl Wallet {
         self.commit(change)
     }
 
+    /// A transaction that goes out now, and what it takes the place of.
+    pub(crate) fn sent(&self, tx: &Transaction, now: u64) -> Change {
+        let txid = tx.compute_txid();
+        let mut change = Change::default();
+        change.graph.last_evicted.extend(self.rivals(tx, now));
+        change.graph.txs.insert(tx.clone().into());
+        change.graph.first_seen.insert(txid, now);
+        change.graph.last_seen.insert(txid, now);
+        change
+    }
+
     /// What else spends the coins of a payment that goes out now, with all that spends from that, and when it is gone.
-    pub(crate) fn rivals(&self, tx: &Transaction, now: u64) -> Vec<(Txid, u64)> {
+    fn rivals(&self, tx: &Transaction, now: u64) -> Vec<(Txid, u64)> {
         let txid = tx.compute_txid();
         let spenders = tx.input.iter().flat_map(|input| self.ledger.spenders(input.previous_output));
         let rivals: BTreeSet<Txid> = spenders.copied().filter(|rival| *rival != txid).collect();

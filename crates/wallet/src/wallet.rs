@@ -336,13 +336,7 @@ impl Wallet {
         if tx.is_coinbase() {
             return Ok(());
         }
-        let txid = tx.compute_txid();
-        let mut change = Change::default();
-        change.graph.last_evicted.extend(self.rivals(tx, now));
-        change.graph.txs.insert(tx.clone().into());
-        change.graph.first_seen.insert(txid, now);
-        change.graph.last_seen.insert(txid, now);
-        self.commit(change)
+        self.commit(self.sent(tx, now))
     }
 }
 

@@ -367,7 +367,8 @@ fn the_table_of_the_history_reads_back_and_runs_nothing() {
     scene.pay(COIN);
     scene.wallet.set_label(Labelled::Transaction(first), "=HYPERLINK(\"x\"), \"so\"").expect("written");
     let history = scene.wallet.history();
-    let table = crate::csv::parse(&scene.wallet.history_csv(&history)).expect("our own table");
+    let table =
+        crate::csv::parse(&scene.wallet.history_csv(&history), crate::csv::Blanks::Refused).expect("our own table");
     let [(_, names), (_, sent), (_, received)] = &table[..] else { panic!("two entries: {table:?}") };
     let cell = |row: &[String], name: &str| row[names.iter().position(|other| other == name).expect(name)].clone();
     assert_eq!((cell(received, "txid"), cell(received, "amount")), (first.to_string(), "5.00000000".to_owned()));

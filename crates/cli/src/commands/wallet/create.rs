@@ -11,7 +11,7 @@ use mycoin_wallet::{
 use serde_json::{Value, json};
 
 use super::token::TokenChoice;
-use super::{Session, kind_sentence, kind_word, wallet_password};
+use super::{Session, files, kind_sentence, kind_word, wallet_password};
 use crate::error::CliError;
 use crate::{args, output, prompt};
 
@@ -349,14 +349,9 @@ pub(super) fn import_rsa(file: &Path, password_file: Option<&Path>) -> Result<Rs
 }
 
 pub(super) fn read_key_file(file: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, CliError> {
-    use std::io::Read as _;
     let mut bytes = zeroize::Zeroizing::new(Vec::new());
-    let read = if file == Path::new("-") {
-        std::io::stdin().lock().take(KEY_FILE_LIMIT).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(file).and_then(|file| file.take(KEY_FILE_LIMIT).read_to_end(&mut bytes))
-    };
-    read.map_err(|error| CliError::new("keys/file", format!("cannot read {}: {error}", file.display()), ""))?;
+    files::read(file, KEY_FILE_LIMIT, &mut bytes)
+        .map_err(|error| CliError::new("keys/file", format!("cannot read {}: {error}", file.display()), ""))?;
     Ok(bytes)
 }
 

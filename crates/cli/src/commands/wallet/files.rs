@@ -11,16 +11,19 @@ use mycoin_files::Readers;
 
 use crate::error::{CliError, files_error};
 
+/// Adds at most `limit` bytes of a file to `bytes`, which the caller may wipe afterwards. Gives their number.
+pub(super) fn read(path: &Path, limit: u64, bytes: &mut Vec<u8>) -> io::Result<usize> {
+    if path == Path::new("-") {
+        io::stdin().lock().take(limit).read_to_end(bytes)
+    } else {
+        std::fs::File::open(path)?.take(limit).read_to_end(bytes)
+    }
+}
+
 /// The text of a file, of at most `limit` bytes and one more, so that the library can refuse a longer one.
 pub(super) fn text_from(path: &Path, limit: usize) -> Result<String, CliError> {
     let mut bytes = Vec::new();
-    let limit = limit as u64 + 1;
-    let read = if path == Path::new("-") {
-        io::stdin().lock().take(limit).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
-    };
-    read.map_err(|error| {
+    read(path, limit as u64 + 1, &mut bytes).map_err(|error| {
         CliError::new(
             "file/unreadable",
             format!("{} cannot be read: {error}", path.display()),

@@ -1,6 +1,6 @@
 //! Payments that wait: why, and what can be done.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use mycoin_primitives::Txid;
 use mycoin_wallet::{Diagnosis, FeeChoice, FeePreset, Remedy, Standing};
 use serde_json::{Value, json};
@@ -25,38 +25,11 @@ pub(crate) enum Commands {
         proxy: args::ProxyUrl,
     },
     /// Raise the fee of a payment that waits (BIP125); for the next block unless told otherwise.
-    Bump {
-        /// The wallet's name.
-        name: String,
-        /// The payment.
-        txid: Txid,
-        #[command(flatten)]
-        fee: Fee,
-        #[command(flatten)]
-        consent: Consent,
-    },
+    Bump(Mend),
     /// Take a payment back that waits: its coins are paid back to this wallet.
-    Cancel {
-        /// The wallet's name.
-        name: String,
-        /// The payment.
-        txid: Txid,
-        #[command(flatten)]
-        fee: Fee,
-        #[command(flatten)]
-        consent: Consent,
-    },
+    Cancel(Mend),
     /// Pay for a transaction that waits, yours or others', by spending what it pays to this wallet.
-    Accelerate {
-        /// The wallet's name.
-        name: String,
-        /// The transaction.
-        txid: Txid,
-        #[command(flatten)]
-        fee: Fee,
-        #[command(flatten)]
-        consent: Consent,
-    },
+    Accelerate(Mend),
     /// Hand a waiting transaction to the network once more.
     Rebroadcast {
         /// The wallet's name.
@@ -84,6 +57,19 @@ pub(crate) enum Commands {
     },
 }
 
+/// What waits and is to be mended.
+#[derive(Args)]
+pub(crate) struct Mend {
+    /// The wallet's name.
+    name: String,
+    /// The transaction.
+    txid: Txid,
+    #[command(flatten)]
+    fee: Fee,
+    #[command(flatten)]
+    consent: Consent,
+}
+
 /// How something that waits is mended.
 #[derive(Clone, Copy)]
 enum Mending {
@@ -99,13 +85,9 @@ impl Session<'_> {
     pub(super) async fn run_fix(&self, command: Commands) -> Result<(), CliError> {
         match command {
             Commands::Doctor { name, txid, password, proxy } => self.doctor(&name, txid, &password, &proxy).await,
-            Commands::Bump { name, txid, fee, consent } => self.mend(&name, txid, Mending::Bump, &fee, &consent).await,
-            Commands::Cancel { name, txid, fee, consent } => {
-                self.mend(&name, txid, Mending::Cancel, &fee, &consent).await
-            }
-            Commands::Accelerate { name, txid, fee, consent } => {
-                self.mend(&name, txid, Mending::Accelerate, &fee, &consent).await
-            }
+            Commands::Bump(what) => self.mend(&what, Mending::Bump).await,
+            Commands::Cancel(what) => self.mend(&what, Mending::Cancel).await,
+            Commands::Accelerate(what) => self.mend(&what, Mending::Accelerate).await,
             Commands::Rebroadcast { name, txid, password, proxy } => {
                 self.rebroadcast(&name, txid, &password, &proxy).await
             }
@@ -116,7 +98,9 @@ impl Session<'_> {
     }
 
     /// Pays so that something that waits is mended, or is no more.
-    async fn mend(&self, name: &str, txid: Txid, by: Mending, fee: &Fee, consent: &Consent) -> Result<(), CliError> {
+    async fn mend(&self, what: &Mend, by: Mending) -> Result<(), CliError> {
+        let Mend { name, txid, fee, consent } = what;
+        let txid = *txid;
         let choice = fee.choice_or(FeeChoice::from(NEXT_BLOCK))?;
         let ready = self.ready(name, consent).await?;
         let wallet = &ready.wallet;

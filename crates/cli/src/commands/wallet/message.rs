@@ -1,14 +1,13 @@
 //! Signed messages.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use mycoin_wallet::verify_message;
 use serde_json::json;
 
-use super::Session;
 use super::token::{self, is_standard_input};
+use super::{Session, files};
 use crate::error::CliError;
 use crate::{args, output};
 
@@ -63,15 +62,10 @@ impl Message {
             return Ok(self.message.clone().unwrap_or_default().into_bytes());
         };
         let mut bytes = Vec::new();
-        let read = if path == Path::new("-") {
-            std::io::stdin().lock().take(LONGEST + 1).read_to_end(&mut bytes)
-        } else {
-            std::fs::File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
-        };
         let unreadable = |reason: String| {
             CliError::new("message/unreadable", format!("cannot read the message {}: {reason}", path.display()), "")
         };
-        match read {
+        match files::read(path, LONGEST + 1, &mut bytes) {
             Ok(length) if length as u64 > LONGEST => Err(unreadable("it is longer than 64 MiB".to_owned())),
             Ok(_) => Ok(bytes),
             Err(error) => Err(unreadable(error.to_string())),

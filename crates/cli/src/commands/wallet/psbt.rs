@@ -5,7 +5,6 @@
 
 mod review;
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -14,9 +13,9 @@ use mycoin_primitives::bitcoin::consensus::encode::serialize_hex;
 use mycoin_wallet::{Psbt, PsbtReview};
 use serde_json::{Value, json};
 
-use super::Session;
 use super::send::Payment;
 use super::token::{self, is_standard_input};
+use super::{Session, files};
 use crate::error::{CliError, files_error};
 use crate::{args, output, prompt};
 
@@ -144,12 +143,7 @@ impl Source {
             return Ok(Psbt::parse(self.psbt.as_bytes())?);
         }
         let mut bytes = Vec::new();
-        let read = if self.is_standard_input() {
-            std::io::stdin().lock().take(LONGEST).read_to_end(&mut bytes)
-        } else {
-            std::fs::File::open(&self.psbt).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes))
-        };
-        read.map_err(|error| {
+        files::read(Path::new(&self.psbt), LONGEST, &mut bytes).map_err(|error| {
             let sentence = format!("cannot read the PSBT {}: {error}", shortened(&self.psbt));
             CliError::new("psbt/unreadable", sentence, "Give a file, the text itself, or - for standard input.")
         })?;

@@ -1,15 +1,14 @@
 //! Payments.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use mycoin_primitives::OutPoint;
 use mycoin_wallet::{FeeChoice, PaymentRequest, Recipient, Wallet};
 
-use super::Session;
 use super::pay::{Consent, Fee, Words};
 use super::token::is_standard_input;
+use super::{Session, files};
 use crate::args;
 use crate::error::CliError;
 
@@ -119,12 +118,7 @@ fn read_table(path: &Path) -> Result<String, CliError> {
     };
     let mut bytes = Vec::new();
     // One more byte than allowed, so that a longer file is not taken for its beginning.
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(CSV_LIMIT + 1).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(CSV_LIMIT + 1).read_to_end(&mut bytes))
-    };
-    read.map_err(|error| unreadable(error.to_string()))?;
+    files::read(path, CSV_LIMIT + 1, &mut bytes).map_err(|error| unreadable(error.to_string()))?;
     if bytes.len() as u64 > CSV_LIMIT {
         return Err(unreadable(format!("it has more than {CSV_LIMIT} bytes")));
     }
